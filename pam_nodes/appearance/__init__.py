@@ -1,0 +1,1 @@
+"""Stage II: HOI ControlNet for Flux."""

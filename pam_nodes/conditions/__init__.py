@@ -1,0 +1,1 @@
+"""Rasteriser and the condition pictures of the appearance and motion models."""

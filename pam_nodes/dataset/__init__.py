@@ -1,0 +1,1 @@
+"""Labelled scenes made by the project itself."""

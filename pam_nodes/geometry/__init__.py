@@ -1,0 +1,1 @@
+"""Rotations, cameras and meshes. Imports nothing else of the project."""

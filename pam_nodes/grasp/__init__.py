@@ -1,0 +1,1 @@
+"""Trajectories, physics rollout and its quality report."""

@@ -1,0 +1,1 @@
+"""Hand model files, skinning, joints, poses and presets."""

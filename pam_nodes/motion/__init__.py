@@ -1,0 +1,1 @@
+"""Stage III: HOI control for CogVideoX."""

@@ -1,0 +1,10 @@
+"""The node classes: schema, resolve, one core call, wrap."""
+
+from importlib import import_module
+
+MODULES = ("hand", "objects", "grasp", "camera", "conditions", "preview", "appearance", "motion", "mini")
+
+
+def all_nodes() -> list[type]:
+    """Every node class of the pack, in the order of the stages."""
+    return [node for name in MODULES for node in import_module(f".{name}", __name__).NODES]

@@ -1,0 +1,3 @@
+"""Nodes: appearance."""
+
+NODES: list[type] = []

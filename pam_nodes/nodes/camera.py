@@ -1,0 +1,3 @@
+"""Nodes: camera."""
+
+NODES: list[type] = []

@@ -1,0 +1,3 @@
+"""Nodes: conditions."""
+
+NODES: list[type] = []

@@ -1,0 +1,3 @@
+"""Nodes: grasp."""
+
+NODES: list[type] = []

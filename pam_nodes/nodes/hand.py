@@ -1,0 +1,3 @@
+"""Nodes: hand."""
+
+NODES: list[type] = []

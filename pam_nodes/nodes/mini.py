@@ -1,0 +1,3 @@
+"""Nodes: mini."""
+
+NODES: list[type] = []

@@ -1,0 +1,3 @@
+"""Nodes: motion."""
+
+NODES: list[type] = []

@@ -1,0 +1,3 @@
+"""Nodes: objects."""
+
+NODES: list[type] = []

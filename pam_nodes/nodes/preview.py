@@ -1,0 +1,3 @@
+"""Nodes: preview."""
+
+NODES: list[type] = []
