@@ -39,17 +39,19 @@ class FingerRange:
     Attributes:
         flexion: added by a slider at 1, removed at -1.
         least, most: flexion is kept within these, unless the preset is already outside.
-        spread: sideways turn of the base joint at 1, away from the middle finger.
+        spread: sideways turn of the base joint at 1, away from the middle finger (the middle finger turns to the index).
+        together: the same at -1, the other way. Long fingers have less room there before they cross.
     """
 
     flexion: tuple[float, float, float]
     least: tuple[float, float, float]
     most: tuple[float, float, float]
     spread: float
+    together: float
 
 
-LONG_FINGER = FingerRange(flexion=(85, 100, 60), least=(-20, -5, -5), most=(90, 105, 75), spread=18)
-THUMB = FingerRange(flexion=(25, 45, 60), least=(-20, -15, -15), most=(40, 60, 80), spread=30)
+LONG_FINGER = FingerRange(flexion=(85, 100, 60), least=(-20, -5, -5), most=(90, 105, 75), spread=18, together=9)
+THUMB = FingerRange(flexion=(25, 45, 60), least=(-20, -15, -15), most=(40, 60, 80), spread=30, together=30)
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,7 @@ def preset_pose(preset: str, side: str = "right") -> np.ndarray:
     presets = _presets()
     if preset not in presets:
         raise ValueError(f"Expected a hand preset out of {', '.join(PRESETS)}, found '{preset}'.")
-    rows = presets[preset] if side == "right" else presets[preset] * MIRROR
-    return rows.ravel()
+    return (presets[preset] * (1 if side == "right" else MIRROR)).ravel()
 
 
 def finger_pose(model: HandModel, preset: str, sliders: dict[str, FingerSlider]) -> np.ndarray:
@@ -115,8 +116,9 @@ def _bend(finger: str, joints: np.ndarray, rows: np.ndarray, slider: FingerSlide
         wanted = present + np.radians(reach.flexion[i]) * slider.flexion
         change = np.clip(wanted, min(low, present), max(high, present)) - present
         matrices[i] = matrices[i] @ axis_angle_to_matrix(axis * change)
+    sideways = np.radians(slider.spread * (reach.spread if slider.spread > 0 else reach.together))
     outwards = 1.0 if finger in ("thumb", "index", "middle") else -1.0
-    matrices[0] = axis_angle_to_matrix(back * np.radians(outwards * reach.spread * slider.spread)) @ matrices[0]
+    matrices[0] = axis_angle_to_matrix(back * outwards * sideways) @ matrices[0]
     return matrix_to_axis_angle(matrices)
 
 
