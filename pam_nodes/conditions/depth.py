@@ -28,7 +28,7 @@ def depth_range(metric_depth: np.ndarray) -> tuple[float, float]:
     """
     hits = metric_depth[metric_depth > 0]
     if not len(hits):
-        raise ValueError("Expected a depth clip with something in it, found only background: move the camera so that hand or object is seen.")
+        raise ValueError("Expected hand or object in the depth clip, found only background: point the camera at them.")
     near = float(hits.min())
     return near, max(BACKGROUND * near, BEHIND * float(hits.max()))
 

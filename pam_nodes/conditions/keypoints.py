@@ -55,7 +55,13 @@ def hand_colors(style: str = "dexycb", side: str = "right") -> tuple[np.ndarray,
 
 
 def draw_hand(
-    canvas: np.ndarray, pixels: np.ndarray, z: np.ndarray, style: str = "dexycb", side: str = "right", variant: str = "motion", scale: float = 1.0
+    canvas: np.ndarray,
+    pixels: np.ndarray,
+    z: np.ndarray,
+    style: str = "dexycb",
+    side: str = "right",
+    variant: str = "motion",
+    scale: float = 1.0,
 ) -> None:
     """Draw one hand into an (H, W, 3) uint8 canvas.
 

@@ -1,7 +1,7 @@
 """Filled discs and ellipses with OpenCV's pixels, without OpenCV.
 
-The key-point pictures PAM was trained on were drawn by OpenCV, so the same integer rules are followed: the midpoint circle of ``circle``,
-the one-degree polygon of ``ellipse2Poly`` with its seven-digit sine table, and the outline-and-fill of ``fillConvexPoly`` (OpenCV 4, Apache-2.0).
+The key-point pictures PAM was trained on were drawn by OpenCV, so its integer rules are followed: the midpoint circle of ``circle``, the
+one-degree polygon of ``ellipse2Poly`` with its seven-digit sine table, and the outline and fill of ``fillConvexPoly``.
 """
 
 from __future__ import annotations

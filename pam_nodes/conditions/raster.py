@@ -42,7 +42,10 @@ class Surface:
 
 
 def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Move (N, 3) points by a (4, 4) matrix in float32 with plain multiply-adds: a BLAS product differs between machines in its last bits."""
+    """Move (N, 3) points by a (4, 4) matrix in float32.
+
+    Plain multiply-adds, because the last bits of a BLAS product differ between machines.
+    """
     m = matrix.astype(F)
     x, y, z = points.astype(F, copy=False).T
     return np.stack([m[i, 0] * x + m[i, 1] * y + m[i, 2] * z + m[i, 3] for i in range(3)], axis=1)

@@ -31,9 +31,9 @@ def mesh_tracks(trajectory: Trajectory, hands: list[SkinnedHand]) -> list[MeshTr
 
 
 def motion_points(trajectory: Trajectory, most: int = 2000) -> np.ndarray:
-    """(N, 3) world points that span the whole motion, for ``auto_frame``: every hand vertex and up to ``most`` points of an object, all frames.
+    """(N, 3) world points that span the whole motion, for ``auto_frame``.
 
-    An object is stood for by the corners of its convex hull where that can be built, so no vertex of it can leave the picture.
+    Every hand vertex of every frame, and of an object with more than ``most`` vertices the convex hull, which no vertex can leave.
     """
     points = [hand.vertices.reshape(-1, 3) for hand in skinned_hands(trajectory)]
     for track in trajectory.objects:
@@ -126,7 +126,7 @@ def checked_length(trajectory: Trajectory, camera: Camera, length: int | None) -
     if total < 1:
         raise ValueError(f"Expected at least 1 frame, found {total}: give the trajectory or the length at least one frame.")
     if total > have:
-        raise ValueError(f"Expected at most the {have} frames of the trajectory, found a length of {total}: lower it or make a longer motion.")
+        raise ValueError(f"Expected at most the {have} frames of the trajectory, found length {total}: lower it or make a longer motion.")
     poses = camera.world_to_camera
     if poses.ndim == 3 and len(poses) < total:
         raise ValueError(f"Expected {total} camera poses, one a frame, found {len(poses)}: make the camera path as long as the trajectory.")

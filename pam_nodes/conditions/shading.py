@@ -225,7 +225,7 @@ def _draw_meshes(linear: np.ndarray, scene: Scene, frame: int, camera: Camera, p
 
 
 def _materials(scene: Scene, look: Look) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Per instance id: linear colour (I, 3), diffuse wrap (I, 3), highlight strength (I,) and sharpness (I,). Skin lets red light through."""
+    """Per instance id: linear colour (I, 3), diffuse wrap (I, 3; red light spreads in skin), highlight strength and sharpness (I,)."""
     count = 1 + max(track.instance for track in scene.tracks)
     base, wrap = np.zeros((count, 3), F), np.zeros((count, 3), F)
     gloss, sharpness = np.zeros(count, F), np.zeros(count, F)
