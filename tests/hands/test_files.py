@@ -192,7 +192,7 @@ def test_hostile_pickles_are_refused_and_run_nothing(tmp_path, payload, protocol
     mark = tmp_path / "executed"
     for value in (PAYLOADS[payload](mark), {"v_template": PAYLOADS[payload](mark)}):
         path = write(tmp_path, dumps(value, protocol))
-        with pytest.raises(ValueError, match="Cannot load the hand 'MANO_RIGHT.pkl': "):
+        with pytest.raises(ValueError, match=r"Cannot load the hand 'MANO_RIGHT\.pkl': "):
             load_hand(path)
     assert not mark.exists()
 
@@ -247,7 +247,7 @@ def test_functions_of_the_table_cannot_be_altered_by_a_file():
     ],
 )
 def test_bad_sparse_matrices_are_refused_before_they_unfold(state):
-    with pytest.raises(ValueError, match="sparse|damaged"):
+    with pytest.raises(ValueError, match=r"sparse|damaged"):
         load_restricted(dumps({"J_regressor": Call("scipy.sparse.csc", "csc_matrix", state=state)}))
 
 
