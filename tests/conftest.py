@@ -2,9 +2,11 @@
 
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
+
 from hostkit.host import HOME, ROOT, HostNotFound, find_host
 
 HERE = Path(__file__).parent
@@ -23,7 +25,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker("browser")
 
 
-def skip_for(test: pytest.Item, marker: str, reason: str):
+def skip_missing(test: pytest.Item, marker: str, reason: str):
     """Skip a test and count it in the summary under what is missing."""
     missing.setdefault(marker, (set(), reason))[0].add(test.nodeid)
     pytest.skip(reason)
@@ -34,7 +36,7 @@ def pytest_runtest_setup(item):
         import torch
 
         if not torch.cuda.is_available():
-            skip_for(item, "gpu", "torch sees no CUDA device.")
+            skip_missing(item, "gpu", "torch sees no CUDA device.")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -46,11 +48,17 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture
-def shared_dir(request) -> Path:
+def skip_for(request):
+    """``skip_for(marker, reason)``: skip this test and count it loudly."""
+    return partial(skip_missing, request.node)
+
+
+@pytest.fixture
+def shared_dir(skip_for) -> Path:
     """Folder of the shared test data beside the checkout; the test skips without it."""
     folder = ROOT.parent / "shared"
     if not (folder / "data").is_dir():
-        skip_for(request.node, "shared", f"Expected it at {folder}.")
+        skip_for("shared", f"Expected it at {folder}.")
     return folder
 
 
@@ -73,10 +81,10 @@ def host_session():
 
 
 @pytest.fixture
-def host(request, host_session):
+def host(skip_for, host_session):
     """The session's ComfyUI server (``hostkit.server.Server``): url, base folder, ``file()``; the test skips when no host is found."""
     if isinstance(host_session, str):
-        skip_for(request.node, "host", host_session)
+        skip_for("host", host_session)
     return host_session
 
 

@@ -50,8 +50,10 @@ def main() -> int:
         return 0
     if options.command == "test":
         return in_host(host, "-m", "pytest", *rest, folder=ROOT)
-    more = ["--workflow", str(options.workflow.resolve()), *["--keep"] * options.keep] if options.command == "demo" else ["--port", str(options.port)]
-    return in_host(host, "-m", "hostkit", options.command, *more, folder=TOOLS)
+    if options.command == "serve":
+        return in_host(host, "-m", "hostkit", "serve", "--port", str(options.port), folder=TOOLS)
+    keep = ["--keep"] if options.keep else []
+    return in_host(host, "-m", "hostkit", "demo", "--workflow", str(options.workflow.resolve()), *keep, folder=TOOLS)
 
 
 def in_host(host: Host, *arguments: str, folder: Path) -> int:

