@@ -28,6 +28,7 @@ class HandModel:
         hands_components: (45, 45) float32 PCA rows.
         tip_ids: five vertex ids: thumb, index, middle, ring, pinky.
         digest: sha256 of the file content, for caches.
+        betas: shape coefficients that poses made for this hand start with; empty is the mean shape.
     """
 
     side: str
@@ -43,6 +44,7 @@ class HandModel:
     hands_components: np.ndarray
     tip_ids: tuple[int, int, int, int, int]
     digest: str
+    betas: tuple[float, ...] = ()
 
     @property
     def num_betas(self) -> int:

@@ -1,0 +1,135 @@
+"""Linear blend skinning of MANO-schema hands, batched over frames (MANO paper, section 3, equations 2-4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .joints import joints21
+from .model import PARENTS, HandModel
+from .pose import HandPose
+
+
+@dataclass(frozen=True, eq=False)
+class SkinnedHand:
+    """A posed hand over T frames, world frame, metres, float32.
+
+    Attributes:
+        vertices: (T, V, 3).
+        joints: (T, 16, 3), MANO order.
+        transforms: (T, 16, 4, 4) joint frames in the world: ``transforms[:, 0, :3, 3]`` is the wrist. Unposed frames are parallel.
+        rest_joints: (16, 3) joints of the unposed, shaped hand, for inverse bind matrices.
+        keypoints: (T, 21, 3), OpenPose order, with the tips.
+    """
+
+    vertices: np.ndarray
+    joints: np.ndarray
+    transforms: np.ndarray
+    rest_joints: np.ndarray
+    keypoints: np.ndarray
+
+
+def rotation_matrices(axis_angle: torch.Tensor) -> torch.Tensor:
+    """Rodrigues' formula: (..., 3) radians to (..., 3, 3), exact and differentiable at zero rotation."""
+    square = (axis_angle * axis_angle).sum(-1)[..., None, None]
+    x, y, z = axis_angle.unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    small = square < 1e-8
+    angle = torch.where(small, 1.0, square).sqrt()
+    sine = torch.where(small, 1 - square / 6, angle.sin() / angle)
+    cosine = torch.where(small, 0.5 - square / 24, 2 * (0.5 * angle).sin().square() / angle.square())
+    return torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device) + sine * cross + cosine * (cross @ cross)
+
+
+class HandLayer:
+    """The tensors of one hand model on one device, and the forward pass over them."""
+
+    def __init__(self, model: HandModel, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32):
+        def tensor(array: np.ndarray) -> torch.Tensor:
+            return torch.as_tensor(np.asarray(array), dtype=dtype, device=device)
+
+        self.v_template = tensor(model.v_template)
+        self.weights = tensor(model.weights)
+        self.J_regressor = tensor(model.J_regressor)
+        self.shapedirs = tensor(model.shapedirs)
+        self.posedirs = tensor(model.posedirs).permute(2, 0, 1).flatten(1).contiguous()
+
+    def shaped(self, betas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rest mesh (V, 3) and rest joints (16, 3) for shape coefficients (n,), n at most S."""
+        vertices = self.v_template + self.shapedirs[..., : len(betas)] @ betas
+        return vertices, self.J_regressor @ vertices
+
+    def __call__(
+        self, global_orient: torch.Tensor, hand_pose: torch.Tensor, transl: torch.Tensor, betas: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pose the hand; differentiable.
+
+        Args:
+            global_orient: (B, 3) axis-angle, turns the hand about its wrist joint.
+            hand_pose: (B, 45) axis-angle, zeros are the flat hand.
+            transl: (B, 3) metres, added after the rotation.
+            betas: (n,) shape coefficients.
+
+        Returns:
+            vertices (B, V, 3) and joint transforms (B, 16, 4, 4).
+        """
+        batch = len(hand_pose)
+        vertices, joints = self.shaped(betas)
+        rotations = rotation_matrices(torch.cat([global_orient, hand_pose], 1).view(batch, 16, 3))
+        features = (rotations[:, 1:] - torch.eye(3, dtype=rotations.dtype, device=rotations.device)).reshape(batch, 135)
+        vertices = vertices + (features @ self.posedirs).view(batch, -1, 3)
+
+        turns, centres = [rotations[:, 0]], [joints[0] + transl]
+        for joint in range(1, 16):
+            parent = PARENTS[joint]
+            turns.append(turns[parent] @ rotations[:, joint])
+            centres.append(centres[parent] + turns[parent] @ (joints[joint] - joints[parent]))
+        turn, centre = torch.stack(turns, 1), torch.stack(centres, 1)
+
+        offset = centre - (turn @ joints[..., None])[..., 0]
+        blend = self.weights @ torch.cat([turn, offset[..., None]], -1).flatten(2)
+        blend = blend.view(batch, -1, 3, 4)
+        vertices = (blend[..., :3] @ vertices[..., None])[..., 0] + blend[..., 3]
+
+        transforms = torch.zeros(batch, 16, 4, 4, dtype=turn.dtype, device=turn.device)
+        transforms[..., :3, :3], transforms[..., :3, 3], transforms[..., 3, 3] = turn, centre, 1.0
+        return vertices, transforms
+
+
+def skin(model: HandModel, pose: HandPose, device: str | torch.device = "cpu", chunk: int = 256) -> SkinnedHand:
+    """Pose a hand over all frames.
+
+    Args:
+        model: the hand.
+        pose: T frames for the same side; its betas may be fewer than the model's.
+        device: where to compute; the result is always NumPy.
+        chunk: frames at a time, bounds memory (a frame of the default hand takes about 80 KB).
+
+    Returns:
+        The posed hand.
+
+    Raises:
+        ValueError: pose of the other side, or more betas than the model has.
+    """
+    if pose.side != model.side:
+        raise ValueError(f"Expected a pose of a {model.side} hand for '{model.name}', found a {pose.side} one: load a {pose.side} hand.")
+    if len(pose.betas) > model.num_betas:
+        raise ValueError(f"Expected at most {model.num_betas} betas for the hand '{model.name}', found {len(pose.betas)}.")
+    layer = HandLayer(model, device)
+
+    def tensor(array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(np.asarray(array, dtype=np.float32), device=device)
+
+    betas = tensor(pose.betas)
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(pose), chunk):
+            part = slice(start, start + chunk)
+            parts.append(layer(tensor(pose.global_orient[part]), tensor(pose.hand_pose[part]), tensor(pose.transl[part]), betas))
+        rest = layer.shaped(betas)[1].cpu().numpy()
+    vertices, transforms = (np.concatenate([part[i].cpu().numpy() for part in parts]) for i in range(2))
+    joints = transforms[:, :, :3, 3].copy()
+    return SkinnedHand(vertices, joints, transforms, rest, joints21(vertices, joints, model.tip_ids))
