@@ -43,8 +43,11 @@ def prepare(say: Say = print, tests: bool = False) -> Host:
         make_host(say)
         host = PINNED
     if tests:
+        requirements = ROOT / "tests/requirements.txt"
         if host.pinned:
-            step("test requirements", digest(ROOT / "tests/requirements.txt"), lambda: pip("-r", ROOT / "tests/requirements.txt"), say)
+            step("test requirements", digest(requirements), lambda: pip("-r", requirements), say)
+        elif subprocess.run([host.python, "-c", "import pytest"], capture_output=True).returncode:
+            raise HostNotFound(f"Your ComfyUI's Python has no pytest: {host.python} -m pip install -r {requirements}")
         if shutil.which("npm"):
             HOME.mkdir(exist_ok=True)
             step("playwright", PLAYWRIGHT, install_playwright, say)
