@@ -1,6 +1,7 @@
 """Fixtures of all tests: the shared data, and one ComfyUI server for the whole session."""
 
 import shutil
+import signal
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,11 @@ HERE = Path(__file__).parent
 NEEDS = {"host": "a ComfyUI host", "browser": "Chromium and Node.js", "shared": "the shared test data", "gpu": "CUDA"}
 missing: dict[str, tuple[set[str], str]] = {}
 """What could not be tested: marker -> (ids of the skipped tests, reason)."""
+
+
+def pytest_configure():
+    """End as with Ctrl-C when told to end, so that the server is stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -15,6 +15,7 @@ Settings, all optional, are environment variables:
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,9 +58,10 @@ def main() -> int:
 
 
 def in_host(host: Host, *arguments: str, folder: Path) -> int:
-    """Run the host's Python and return its exit code; Ctrl-C reaches it too, and is its to handle."""
+    """Run the host's Python and return its exit code. Ctrl-C reaches it too and is its to handle; SIGTERM is passed on."""
     chosen = {"COMFYUI_PATH": str(host.comfyui), "PAM_PYTHON": str(host.python)}
     process = subprocess.Popen([str(host.python), *arguments], cwd=folder, env={**os.environ, **({} if host.pinned else chosen)})
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:
             return process.wait()

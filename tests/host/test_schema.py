@@ -79,3 +79,8 @@ def test_shipped_workflow(path, ours, object_info, client):
         assert set(required) <= {name.split(".")[0] for name in item["inputs"]}, f"node {node} ({item['class_type']}) lacks an input"
     assert path.stem in client.get("/workflow_templates")["pam_hoi"]
     assert path.with_suffix(".jpg").is_file()
+
+
+def test_readme_lists_every_node(ours):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name, info in ours.items() if info["display_name"].removesuffix(" (PAM)") not in text] == []

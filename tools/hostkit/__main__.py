@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shutil
 import signal
 import sys
 import time
@@ -15,8 +14,6 @@ from .server import Server
 
 BASE = HOME / "base"
 """Models, inputs, outputs and settings of ``demo`` and ``serve``: kept between runs."""
-FINISHED = HOME / "output"
-"""Where ``demo`` leaves its clips."""
 
 
 def main() -> int:
@@ -28,7 +25,7 @@ def main() -> int:
     serve_parser = commands.add_parser("serve")
     serve_parser.add_argument("--port", type=int, default=8188)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return demo(options.workflow, options.keep) if options.command == "demo" else serve(options.port)
     except KeyboardInterrupt:
@@ -51,7 +48,7 @@ def demo(workflow_file: Path, keep: bool) -> int:
         begin = time.monotonic()
         result = client.run(prompt, NodeLines(prompt), timeout=3600, extra_data={"extra_pnginfo": {"workflow": workflow}})
         print(f"\nthe graph took {time.monotonic() - begin:.0f} s")
-        for clip in collect(server, result, ".mp4"):
+        for clip in saved(server, result, ".mp4"):
             print(f"clip: {clip}")
         if not keep:
             print(f"to see the graph in your browser: {command('demo --keep')}")
@@ -69,15 +66,16 @@ def wait_for_browser(server: Server, template: str) -> int:
     """Print where the graph is found, then wait for the server to end or for Ctrl-C."""
     print(f"open {server.url}, then Templates > Extensions > pam_hoi > {template}")
     print(f"model files go below {server.base / 'models'}; stop with Ctrl-C", flush=True)
-    return server.process.wait()
+    try:
+        return server.process.wait()
+    except KeyboardInterrupt:
+        return 0
 
 
-def collect(server: Server, result: Result, suffix: str) -> list[Path]:
-    """Copy the files of one kind that the prompt saved into ``FINISHED``."""
+def saved(server: Server, result: Result, suffix: str) -> list[Path]:
+    """The files of one kind that the prompt saved."""
     items = [item for ui in result.outputs.values() for files in ui.values() if isinstance(files, list) for item in files]
-    names = [item for item in items if isinstance(item, dict) and str(item.get("filename", "")).endswith(suffix)]
-    FINISHED.mkdir(parents=True, exist_ok=True)
-    return [Path(shutil.copy(server.file(item), FINISHED)) for item in names]
+    return [server.file(item) for item in items if isinstance(item, dict) and str(item.get("filename", "")).endswith(suffix)]
 
 
 def command(arguments: str) -> str:
