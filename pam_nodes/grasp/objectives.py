@@ -1,0 +1,161 @@
+"""Grasps to try when no target pose is given: heading, in-plane turn and midpoint, sampled and ranked (specs: graspxl 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from .controller import Goal
+from .scene import Scene, State
+
+SPAN = 0.12
+"""Metres: the widest grip of a hand of ``REFERENCE_LENGTH`` (specs: graspxl 7)."""
+
+REFERENCE_LENGTH = 0.178
+"""Metres from the wrist to the tip of the middle finger of an adult hand."""
+
+CANDIDATES = 400
+TABLE_MARGIN = 0.006
+"""Metres that joints and tips must stay above the table."""
+
+OPENED = np.concatenate([
+    [0.0, 0.05, 0.25, 0.0, 0.0, 0.30, 0.0, 0.0, 0.15],
+    [-0.05, 0.0, 0.25, -0.05, 0.0, 0.30, -0.05, 0.0, 0.15],
+    [-0.20, 0.0, 0.25, -0.15, 0.0, 0.30, -0.05, 0.0, 0.15],
+    [-0.10, 0.0, 0.25, -0.12, 0.0, 0.30, -0.05, 0.0, 0.15],
+    [1.10, 0.10, 0.30, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+])  # fmt: skip
+"""(45,) hinge angles of an open hand with the thumb opposite the fingers."""
+
+CURLED = OPENED + np.tile([0, 0, 0.35], 15)
+"""(45,) hinge angles half-way through closing, for the table test."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grip:
+    """The open hand as a gripper, wrist frame: centre between thumb and fingers, palm direction, thumb-to-fingers direction."""
+
+    center: np.ndarray
+    forward: np.ndarray
+    across: np.ndarray
+
+
+def span_of(scene: Scene) -> float:
+    """Widest grip of the scene's hand, metres, in proportion to its length."""
+    return SPAN * float(np.linalg.norm(scene.body.tips[1])) / REFERENCE_LENGTH
+
+
+def measure_grip(scene: Scene) -> Grip:
+    """Grip of the open hand (the hand centre of specs: graspxl 5)."""
+    points = scene.hand_points(np.zeros(3), Rotation.identity(), OPENED)
+    knuckles, tips = points[[2, 5, 8, 11]], points[16:]
+    center = (knuckles.mean(0) + tips[4]) / 2
+    forward = center / np.linalg.norm(center)
+    across = tips[:4].mean(0) - tips[4]
+    across -= forward * (across @ forward)
+    return Grip(center, forward, across / np.linalg.norm(across))
+
+
+def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: int, name: str) -> list[Goal]:
+    """Grasps of the object where it stands, the most promising first.
+
+    A grasp is promising when the hand turns little from its start pose, comes from its own side, and grips a narrow part near the middle.
+
+    Args:
+        scene: hand and object.
+        start: h_0 and o_0.
+        rng: source of the samples.
+        count: how many to return at most; they differ clearly from each other.
+        name: of the object, for messages.
+
+    Returns:
+        Goals whose hand stays above the table and whose open hand does not touch the object.
+
+    Raises:
+        ValueError: the object is too wide in every direction tried, or no direction keeps the hand above the table.
+    """
+    pose = start.object_to_world
+    surface = scene.shape.samples @ pose[:3, :3].T + pose[:3, 3]
+    grip, limit = measure_grip(scene), span_of(scene)
+    middle = (surface.min(0) + surface.max(0)) / 2
+    from_start = (start.wrist - middle) / np.linalg.norm(start.wrist - middle)
+    size = np.linalg.norm(np.ptp(surface, axis=0))
+    ranked, widths = [], []
+    for _ in range(CANDIDATES):
+        heading, across = _random_frame(rng)
+        target, width = _local_grip(surface, surface[rng.integers(len(surface))], heading, across)
+        widths.append(width)
+        if width > limit or (target - middle) @ heading < -0.01:
+            continue
+        rotation = _align(grip, heading, across)
+        turn = (rotation * Rotation.from_matrix(start.rotation).inv()).magnitude()
+        side = np.arccos(np.clip(heading @ from_start, -1, 1))
+        score = turn / np.pi + 0.7 * side / np.pi + 1.0 * np.linalg.norm(target - middle) / size + 0.3 * width / limit
+        ranked.append((score, target, rotation, heading))
+    if not ranked:
+        raise ValueError(
+            f"The {name} is {min(widths) * 100:.0f} cm wide in the narrowest direction the hand could close on, "
+            f"this hand spans {limit * 100:.0f} cm: scale the object down."
+        )
+    goals = _distinct(scene, start, grip, sorted(ranked, key=lambda item: item[0]), count)
+    if not goals:
+        raise ValueError(f"Found no way to grasp the {name} with the hand above the table and clear of it: raise the object or give a target pose.")
+    return goals
+
+
+def _random_frame(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A heading that does not come from below, and a closing direction at right angles to it."""
+    heading, across = rng.normal(size=(2, 3))
+    heading /= np.linalg.norm(heading)
+    heading[2] = abs(heading[2]) if heading[2] < -0.2 else heading[2]
+    across -= heading * (across @ heading)
+    return heading, across / np.linalg.norm(across)
+
+
+def _local_grip(surface: np.ndarray, seed: np.ndarray, heading: np.ndarray, across: np.ndarray) -> tuple[np.ndarray, float]:
+    """Point to grasp, centred between thumb and fingers, and the width there of what the hand would close on (metres)."""
+    beside = np.abs((surface - seed) @ np.cross(heading, across)) < 0.04
+    height = (surface - seed) @ heading
+    near = np.abs((surface - seed) @ across) < 0.015
+    top = height[beside & near].max()
+    held = surface[beside & (height > top - 0.08)]
+    side = (held - seed) @ across
+    depth = min(np.ptp(held @ heading) / 2, 0.04)
+    return seed + across * (side.min() + side.max()) / 2 + heading * (top - depth), float(np.ptp(side))
+
+
+def _align(grip: Grip, heading: np.ndarray, across: np.ndarray) -> Rotation:
+    """Wrist orientation whose palm looks against ``heading`` and whose fingers close along ``across``."""
+    hand = np.stack([grip.forward, grip.across, np.cross(grip.forward, grip.across)], 1)
+    world = np.stack([-heading, across, np.cross(-heading, across)], 1)
+    return Rotation.from_matrix(world @ hand.T)
+
+
+def _distinct(scene: Scene, start: State, grip: Grip, ranked: list[tuple], count: int) -> list[Goal]:
+    """First ``count`` feasible goals that differ by 2 cm or 0.3 rad from all before."""
+    goals: list[Goal] = []
+    for _, target, rotation, heading in ranked:
+        wrist = target - rotation.apply(grip.center)
+        if any(np.linalg.norm(wrist - g.wrist) < 0.02 and (rotation * g.rotation.inv()).magnitude() < 0.3 for g in goals):
+            continue
+        goal = _settle(scene, start, Goal(wrist, rotation, heading, OPENED, None))
+        if goal is not None:
+            goals.append(goal)
+            if len(goals) == count:
+                break
+    return goals
+
+
+def _settle(scene: Scene, start: State, goal: Goal) -> Goal | None:
+    """Move the goal back along the approach until the open hand is clear; None if it never is, or if the hand dips into the table."""
+    for back in np.arange(0, 0.065, 0.005):
+        wrist = goal.wrist + back * goal.approach
+        depth, _ = scene.overlap(State(wrist, goal.rotation.as_matrix(), goal.opened, start.object_to_world))
+        if depth < 1e-3:
+            break
+    else:
+        return None
+    lowest = min(scene.hand_points(wrist, goal.rotation, hinges)[:, 2].min() for hinges in (OPENED, CURLED))
+    return Goal(wrist, goal.rotation, goal.approach, goal.opened, None) if lowest > TABLE_MARGIN else None
