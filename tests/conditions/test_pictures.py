@@ -58,7 +58,7 @@ def test_depth_without_foreground_says_so():
 
 
 def test_palette_is_the_specification_table():
-    table = {1: (180, 120, 120), 2: (6, 230, 230), 3: (80, 50, 50), 5: (120, 120, 80), 14: (8, 255, 51), 15: (255, 6, 82), 21: (61, 230, 250)}
+    table = {1: (180, 120, 120), 2: (6, 230, 230), 3: (80, 50, 50), 5: (120, 120, 80), 14: (8, 255, 51), 21: (61, 230, 250)}
     for label, color in table.items():
         assert tuple(instance_colors(1, [label])[2]) == color
     assert instance_colors(2, [])[:3].tolist() == [[0, 0, 0], [92, 0, 255], [92, 0, 255]]
@@ -76,7 +76,7 @@ def test_palette_refuses_what_it_has_no_colour_for(labels, style, message):
 def scene():
     """A ball that comes nearer (a hand stands behind it as id 1) and a cube beside it."""
     vertices, faces = sphere(0.05, np.zeros(3), 40)
-    moving = np.stack([vertices + [-0.1, 0, 0.8], vertices + [-0.1, 0, 0.6]])
+    moving = np.stack([vertices + (-0.1, 0, 0.8), vertices + (-0.1, 0, 0.6)])
     return [deforming_track(moving, faces, 1), rigid_track(*cube(), poses((0.1, 0, 0.8), (0.1, 0.02, 0.7)), 2, (0.2, 0.5, 0.8))]
 
 
