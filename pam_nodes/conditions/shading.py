@@ -16,6 +16,14 @@ from .raster import EMPTY, F, pixel_rays, rasterize, transform
 from .scene import Scene
 
 Color = tuple[float, float, float]
+SKIN_TONES = {
+    "light": (0.93, 0.77, 0.68),
+    "medium": (0.86, 0.67, 0.56),
+    "tan": (0.72, 0.52, 0.40),
+    "brown": (0.52, 0.35, 0.26),
+    "dark": (0.36, 0.24, 0.18),
+}
+PATTERNS = ("plain", "wood", "tiles")
 SHADOW_TEXELS = 640
 SHADOW_BIAS = 0.004
 """Metres towards the lamp: less speckles surfaces with their own shadow, more detaches shadows from fingers."""
@@ -30,7 +38,7 @@ class Look:
         skin: colour of hands.
         object_color: colour of every object, or None for each mesh's own.
         table: colour of the table top (z = 0), or None for no table.
-        pattern: "plain", "wood" or "tiles".
+        pattern: one of ``PATTERNS``.
         table_size: full width (x) and depth (y) in metres, centred on the origin, or None for a table without end.
         wall: colour behind the table.
         light_azimuth, light_elevation: where the lamp stands, degrees; azimuth as in ``orbit_camera``.
@@ -40,7 +48,7 @@ class Look:
         supersample: pixels are drawn at this multiple and averaged, for smooth edges.
     """
 
-    skin: Color = (0.86, 0.67, 0.56)
+    skin: Color = SKIN_TONES["medium"]
     object_color: Color | None = None
     table: Color | None = (0.62, 0.60, 0.57)
     pattern: str = "plain"

@@ -152,7 +152,8 @@ def main() -> None:
         model.load_state_dict(torch.load(args.out / "video.pt", weights_only=True))
     ids, bar = (model.text.tokenize(data.prompts)[0], model.text.tokenize([""])[0][0]), alphas_cumprod()
     learning = [p for p in model.parameters() if p.requires_grad]
-    log.info("%d clips, latents of deviation %.3f, %.2f M parameters", len(data.z), data.z[:, 0].std(), sum(p.numel() for p in learning) / 1e6)
+    size = sum(p.numel() for p in learning) / 1e6
+    log.info("%d clips, latents of deviation %.3f, %.2f M parameters", len(data.z), data.z[:, 0].std(), size)
     optimizer = torch.optim.AdamW(learning, lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     average, budget = Average(model), Budget(args.minutes, args.rate)
     while budget.tick(optimizer):
