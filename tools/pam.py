@@ -23,7 +23,7 @@ from pathlib import Path
 TOOLS = Path(__file__).resolve().parent
 sys.path.insert(0, str(TOOLS))
 
-from hostkit.host import ROOT, Host, HostNotFound  # noqa: E402
+from hostkit.host import HOME, ROOT, Host, HostNotFound  # noqa: E402
 from hostkit.setup import prepare  # noqa: E402
 
 
@@ -50,7 +50,7 @@ def main() -> int:
         print(f"ComfyUI: {host.comfyui}\nPython:  {host.python}")
         return 0
     if options.command == "test":
-        return in_host(host, "-m", "pytest", *rest, folder=ROOT)
+        return in_host(host, "-m", "pytest", f"--basetemp={HOME / 'pytest'}", *rest, folder=ROOT)
     if options.command == "serve":
         return in_host(host, "-m", "hostkit", "serve", "--port", str(options.port), folder=TOOLS)
     keep = ["--keep"] if options.keep else []
