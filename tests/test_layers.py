@@ -12,12 +12,12 @@ LAYERS = [
     {"host"},
     {"training", "evaluation", "cli"},
     {"dataset"},
-    {"appearance", "motion"},
+    {"appearance", "motion", "mini"},
     {"conditions"},
     {"grasp"},
     {"hands"},
     {"geometry"},
-    {"progress", "assets"},
+    {"progress", "weights", "assets"},
 ]
 HEAVY = {"torch", "diffusers", "mujoco", "scipy", "trimesh", "transformers", "smplx", "pyrender"}
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -43,6 +43,15 @@ def demo_object(kind: str, size: float = 1.0, color: tuple[float, float, float] 
     )
 
 
+def parse_color(text: str) -> tuple[float, float, float]:
+    """RGB in 0..1 of "#rrggbb"."""
+    digits = text.strip().lstrip("#")
+    if len(digits) != 6 or not set(digits.lower()) <= set("0123456789abcdef"):
+        raise ValueError(f"Expected a colour like #b83a2e, found '{text}'.")
+    red, green, blue = bytes.fromhex(digits)
+    return red / 255, green / 255, blue / 255
+
+
 def mug(radius: float = 0.041, height: float = 0.095, wall: float = 0.0035) -> list[Trimesh]:
     """A cylindrical cup and a D-shaped handle towards +X."""
     fillet = 0.006

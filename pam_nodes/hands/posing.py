@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -130,12 +130,13 @@ def _twist(axis_angle: np.ndarray, axis: np.ndarray) -> float:
     return float(2 * np.arctan2(np.sin(angle / 2) * (axis_angle @ axis) / angle, np.cos(angle / 2)))
 
 
-def pose_from_numbers(numbers: str | list[float] | np.ndarray) -> np.ndarray:
+def pose_from_numbers(numbers: str | list[float] | np.ndarray, hands_mean: np.ndarray | None = None) -> np.ndarray:
     """Read the 45 numbers of a hand pose.
 
     Args:
         numbers: 45 axis-angle values in MANO order (index, middle, pinky, ring, thumb), radians; text may separate them by spaces,
             commas, semicolons, brackets and line breaks.
+        hands_mean: (45,) added when the numbers are relative to a mean pose (``flat_hand_mean=False``).
 
     Returns:
         (45,) float64.
@@ -144,9 +145,8 @@ def pose_from_numbers(numbers: str | list[float] | np.ndarray) -> np.ndarray:
         ValueError: not 45, not numbers, or not finite.
     """
     if isinstance(numbers, str):
-        words = [word for word in re.split(r"[\s,;\[\]()]+", numbers) if word]
         try:
-            values = np.array([float(word) for word in words])
+            values = np.array([float(word) for word in _words(numbers)])
         except ValueError as error:
             raise ValueError(f"Expected 45 numbers separated by commas or spaces, found something else: {error}.") from error
     else:
@@ -156,7 +156,7 @@ def pose_from_numbers(numbers: str | list[float] | np.ndarray) -> np.ndarray:
     finite = np.isfinite(values)
     if not finite.all():
         raise ValueError(f"Expected finite numbers, found {values[~finite][0]} at place {np.argmin(finite) + 1}.")
-    return values
+    return values if hands_mean is None else values + hands_mean
 
 
 def place_hand(
@@ -187,16 +187,23 @@ def place_hand(
     return HandPose(*row, betas=betas, side=model.side)
 
 
-def parse_betas(text: str, model: HandModel) -> tuple[float, ...]:
-    """Shape coefficients typed by a person, for ``HandModel.betas``; empty text is the mean shape."""
-    words = [word for word in re.split(r"[\s,;\[\]()]+", text) if word]
+def with_betas(model: HandModel, text: str) -> HandModel:
+    """The hand with shape coefficients typed by a person; empty text is the mean shape.
+
+    Raises:
+        ValueError: not numbers, too many, or far outside what people have.
+    """
     try:
-        betas = tuple(float(word) for word in words)
+        betas = tuple(float(word) for word in _words(text))
     except ValueError as error:
         raise ValueError(f"Expected betas as numbers separated by commas or spaces, found something else: {error}.") from error
     if len(betas) > model.num_betas:
         raise ValueError(f"Expected at most {model.num_betas} betas for the hand '{model.name}', found {len(betas)}.")
     if not np.all(np.abs(betas) <= 10):
         raise ValueError(f"Expected betas within -10..10 (people are within -3..3), found {text.strip()}.")
-    return betas
+    return replace(model, betas=betas)
 
+
+def _words(text: str) -> list[str]:
+    """Numbers of a text as people paste them: separated by spaces, commas, semicolons, brackets or line breaks."""
+    return [word for word in re.split(r"[\s,;\[\]()]+", text) if word]

@@ -1,5 +1,6 @@
-"""Model folders of the pack, registered with the host's own folder lists."""
+"""Model folders of the pack and the files of people, always through the host's own folder lists."""
 
+import hashlib
 import os
 
 import folder_paths
@@ -13,3 +14,52 @@ def register_folders() -> None:
     folder_paths.add_model_folder_path("mano", os.path.join(folder_paths.models_dir, "mano"), is_default=True)
     paths, _ = folder_paths.folder_names_and_paths["mano"]
     folder_paths.folder_names_and_paths["mano"] = (paths, MANO_EXTENSIONS)
+
+
+def mano_files() -> list[str]:
+    """Hand model files in the host's ``mano`` folders."""
+    return folder_paths.get_filename_list("mano")
+
+
+def mano_path(name: str) -> str:
+    """Path of a hand model file; raises FileNotFoundError that says how to get one."""
+    path = folder_paths.get_full_path("mano", name)
+    if path is None:
+        searched = ", ".join(folder_paths.get_folder_paths("mano"))
+        raise FileNotFoundError(
+            f"No hand file '{name}' in {searched}, which take MANO_RIGHT and MANO_LEFT as {', '.join(sorted(MANO_EXTENSIONS))}: "
+            "register at https://mano.is.tue.mpg.de, download mano_v1_2 and put the files of its models folder there, "
+            "or choose the embedded CC0 hand."
+        )
+    return path
+
+
+def mesh_files() -> list[str]:
+    """Mesh files in ``input/3d`` and its subfolders, relative to the input folder, with forward slashes."""
+    base = folder_paths.get_input_directory()
+    found = []
+    for folder, _, names in os.walk(os.path.join(base, "3d"), followlinks=True):
+        for name in names:
+            if os.path.splitext(name)[1].lower() in MESH_EXTENSIONS:
+                found.append(os.path.relpath(os.path.join(folder, name), base).replace(os.sep, "/"))
+    return sorted(found)
+
+
+def mesh_path(name: str) -> str:
+    """Path of a mesh file in the input, output or temp folder; raises FileNotFoundError or ValueError."""
+    path = folder_paths.get_annotated_filepath(name)
+    bases = (folder_paths.get_input_directory(), folder_paths.get_output_directory(), folder_paths.get_temp_directory())
+    if not any(os.path.abspath(path).startswith(os.path.abspath(base) + os.sep) for base in bases):
+        raise ValueError(f"Expected a mesh file inside the input folder, found '{name}'.")
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"No mesh file '{name}': put it into {os.path.join(bases[0], '3d')} and refresh the node list (press R).")
+    return path
+
+
+def file_digest(path: str) -> str:
+    """sha256 of a file's content, for ``fingerprint_inputs``."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

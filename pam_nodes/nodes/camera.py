@@ -1,3 +1,98 @@
 """Nodes: camera."""
 
-NODES: list[type] = []
+from comfy_api.latest import io
+
+from .sockets import CONDITIONS, HoiCamera, HoiTrajectory
+
+AUTO, ORBIT = "auto-frame", "orbit"
+
+
+class PAMHOICamera(io.ComfyNode):
+    """A fixed camera for the condition renderer."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Inputs and outputs."""
+        return io.Schema(
+            node_id="PAMHOICamera",
+            display_name="HOI Camera (PAM)",
+            category=CONDITIONS,
+            description="Sets the camera that films the hand and the object: fits the whole motion into the picture, stands where you say, "
+            "or takes over the view of a 3D viewer.",
+            search_aliases=["camera", "viewpoint", "auto frame", "orbit", "intrinsics", "load 3d camera"],
+            inputs=[
+                io.Combo.Input(
+                    "mode",
+                    options=[AUTO, ORBIT],
+                    tooltip="auto-frame: the closest camera in the given direction that keeps the whole motion in the picture (needs a "
+                    "trajectory). orbit: at a distance from a target.",
+                ),
+                io.Int.Input("width", default=720, min=64, max=4096, step=8, tooltip="Picture width, pixels. PAM's own models use 720."),
+                io.Int.Input("height", default=480, min=64, max=4096, step=8, tooltip="Picture height, pixels. PAM's own models use 480."),
+                io.Float.Input("fov", default=40.0, min=5.0, max=120.0, step=1.0, tooltip="Vertical field of view, degrees."),
+                io.Float.Input(
+                    "azimuth",
+                    default=25.0,
+                    min=-360.0,
+                    max=360.0,
+                    step=1.0,
+                    tooltip="Degrees around the vertical axis. 0 looks along +Y with X to the right; positive moves the camera towards +X.",
+                ),
+                io.Float.Input(
+                    "elevation", default=30.0, min=-90.0, max=90.0, step=1.0, tooltip="Degrees above the table; 90 looks straight down."
+                ),
+                io.Float.Input(
+                    "margin", default=0.08, min=0.0, max=0.45, step=0.01, tooltip="auto-frame: share of the picture left free at each side."
+                ),
+                io.Float.Input(
+                    "distance", default=0.7, min=0.05, max=20.0, step=0.01, tooltip="orbit: metres from the target.", advanced=True
+                ),
+                io.Float.Input("target_x", default=0.0, min=-10.0, max=10.0, step=0.01, tooltip="orbit: target, metres.", advanced=True),
+                io.Float.Input("target_y", default=0.0, min=-10.0, max=10.0, step=0.01, tooltip="orbit: target, metres.", advanced=True),
+                io.Float.Input(
+                    "target_z", default=0.08, min=-10.0, max=10.0, step=0.01, tooltip="orbit: target, metres above table.", advanced=True
+                ),
+                HoiTrajectory.Input("trajectory", optional=True, tooltip="The motion that auto-frame fits into the picture."),
+                io.Load3DCamera.Input(
+                    "viewer_camera",
+                    optional=True,
+                    tooltip="camera_info of a Load 3D or Preview 3D node. If connected, its place, direction and field of view are used "
+                    "instead of the values above; width and height stay.",
+                ),
+            ],
+            outputs=[HoiCamera.Output(display_name="camera", tooltip="Intrinsics, pose and picture size (OpenCV convention).")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        mode: str,
+        width: int,
+        height: int,
+        fov: float,
+        azimuth: float,
+        elevation: float,
+        margin: float,
+        distance: float,
+        target_x: float,
+        target_y: float,
+        target_z: float,
+        trajectory=None,
+        viewer_camera=None,
+    ) -> io.NodeOutput:
+        """Build the camera."""
+        from ..geometry.camera_build import auto_frame, from_load3d, orbit_camera
+
+        if viewer_camera is not None:
+            return io.NodeOutput(from_load3d(viewer_camera, width, height))
+        if mode == ORBIT:
+            target = (target_x, target_y, target_z)
+            return io.NodeOutput(orbit_camera(target, distance, azimuth, elevation, fov, width, height))
+        if trajectory is None:
+            raise ValueError('Expected a trajectory for the mode "auto-frame", found none: connect one, or choose the mode "orbit".')
+        from ..conditions.render import motion_points
+
+        return io.NodeOutput(auto_frame(motion_points(trajectory), azimuth, elevation, fov, width, height, margin))
+
+
+NODES: list[type] = [PAMHOICamera]

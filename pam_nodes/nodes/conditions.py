@@ -1,3 +1,174 @@
 """Nodes: conditions."""
 
-NODES: list[type] = []
+from comfy_api.latest import io
+
+from .sockets import CONDITIONS, HoiCamera, HoiConditions, HoiTrajectory
+
+STYLES = ["dexycb", "oakink2"]
+STYLE_TIP = "Whose colours the pictures have: the data set the ControlNet was trained on."
+
+
+def _image(pictures):
+    """8-bit pictures as an IMAGE."""
+    import torch
+
+    from ..conditions.pack import to_float
+
+    return torch.from_numpy(to_float(pictures))
+
+
+def _masks(conditions):
+    """Hand and object MASK of a clip."""
+    import numpy as np
+    import torch
+
+    from ..conditions.pack import masks
+
+    return tuple(torch.from_numpy(mask.astype(np.float32)) for mask in masks(conditions))
+
+
+class PAMRenderConditions(io.ComfyNode):
+    """Draws depth, segmentation and key points of a trajectory."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Inputs and outputs."""
+        return io.Schema(
+            node_id="PAMRenderConditions",
+            display_name="Render HOI Conditions (PAM)",
+            category=CONDITIONS,
+            description="Films a trajectory: the depth, segmentation and hand key-point pictures that the appearance and motion models "
+            "follow, exact masks, and a shaded preview.",
+            search_aliases=["depth", "segmentation", "keypoints", "hand pose", "render", "mask", "control video"],
+            inputs=[
+                HoiTrajectory.Input("trajectory", tooltip="Hands and objects in motion."),
+                HoiCamera.Input("camera", tooltip="Where it is filmed from, and the size of the pictures."),
+                io.Combo.Input("style", options=STYLES, tooltip=STYLE_TIP),
+                io.Int.Input("length", default=0, min=0, max=100000, tooltip="Frames to draw from the start; 0 draws all."),
+                io.Boolean.Input("preview", default=True, tooltip="Also draw the shaded preview. Off saves about half of the time."),
+                io.Combo.Input(
+                    "skin", options=["medium", "light", "tan", "brown", "dark"], tooltip="Skin tone in the preview.", advanced=True
+                ),
+                io.Combo.Input("table", options=["plain", "wood", "tiles"], tooltip="Table top in the preview.", advanced=True),
+                io.Combo.Input(
+                    "bone_order",
+                    options=["motion", "appearance"],
+                    tooltip="Order in which fingers cover each other in the key-point picture. motion: the thumb on top when it is nearer "
+                    "(PAM's video model). appearance: always the little finger (PAM's image model).",
+                    advanced=True,
+                ),
+                io.Boolean.Input("normals", default=False, tooltip="Also draw surface normals into the bundle.", advanced=True),
+            ],
+            outputs=[
+                HoiConditions.Output(display_name="conditions", tooltip="Everything drawn, in one compact bundle."),
+                io.Image.Output(display_name="depth", tooltip="Inverse depth over the whole clip in inferno colours, near is bright."),
+                io.Image.Output(display_name="segmentation", tooltip="One colour each for hands, objects, background (black)."),
+                io.Image.Output(display_name="keypoints", tooltip="21 joints and 20 bones of each hand in PAM's drawing."),
+                io.Mask.Output(display_name="hand_mask", tooltip="1 where a hand is seen."),
+                io.Mask.Output(display_name="object_mask", tooltip="1 where an object is seen."),
+                io.Image.Output(display_name="preview", tooltip="Shaded picture with table and shadows; one black frame if switched off."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        trajectory,
+        camera,
+        style: str,
+        length: int,
+        preview: bool,
+        skin: str,
+        table: str,
+        bone_order: str,
+        normals: bool,
+    ) -> io.NodeOutput:
+        """Draw the clip."""
+        import numpy as np
+
+        from ..conditions.render import render_conditions, render_preview
+        from ..conditions.shading import SKIN_TONES, Look
+        from ..host.progress import reporter
+
+        frames = length or None
+        clip = render_conditions(trajectory, camera, frames, style, bone_order, normals=normals, progress=reporter())
+        shaded = np.zeros((1, camera.height, camera.width, 3), np.uint8)
+        if preview:
+            shaded = render_preview(trajectory, camera, Look(skin=SKIN_TONES[skin], pattern=table), frames, reporter())
+        return io.NodeOutput(clip, _image(clip.depth), _image(clip.segmentation), _image(clip.keypoints), *_masks(clip), _image(shaded))
+
+
+class PAMPackConditions(io.ComfyNode):
+    """Puts pictures into a condition bundle."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Inputs and outputs."""
+        return io.Schema(
+            node_id="PAMPackConditions",
+            display_name="Pack HOI Conditions (PAM)",
+            category=CONDITIONS,
+            description="Makes a condition bundle of picture clips, or replaces modalities of one: depth from an estimator, masks from "
+            "a segmenter, your own drawing.",
+            search_aliases=["conditions", "replace depth", "merge", "bundle", "control images"],
+            inputs=[
+                HoiConditions.Input("conditions", optional=True, tooltip="Bundle to start from; its size, fps and style are kept."),
+                io.Image.Input("depth", optional=True, tooltip="Replaces the depth clip. Grey depth (near = bright) is coloured for you."),
+                io.Image.Input("segmentation", optional=True, tooltip="Replaces the segmentation clip, in the style's colours."),
+                io.Image.Input("keypoints", optional=True, tooltip="Replaces the key-point clip."),
+                io.Image.Input("normals", optional=True, tooltip="Replaces the normals clip."),
+                io.Float.Input("fps", default=15.0, min=1.0, max=120.0, step=1.0, tooltip="Frames a second of a new bundle."),
+                io.Combo.Input("style", options=STYLES, tooltip=STYLE_TIP),
+            ],
+            outputs=[HoiConditions.Output(display_name="conditions", tooltip="The bundle with the pictures in it.")],
+        )
+
+    @classmethod
+    def execute(cls, fps: float, style: str, conditions=None, **images) -> io.NodeOutput:
+        """Pack what is connected."""
+        from ..conditions.pack import pack_images
+
+        given = {name: frames.cpu().numpy() for name, frames in images.items() if frames is not None}
+        return io.NodeOutput(pack_images(given, conditions, fps, style))
+
+
+class PAMUnpackConditions(io.ComfyNode):
+    """Takes a condition bundle apart."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Inputs and outputs."""
+        absent = "black if the bundle has none"
+        return io.Schema(
+            node_id="PAMUnpackConditions",
+            display_name="Unpack HOI Conditions (PAM)",
+            category=CONDITIONS,
+            description="Gives every part of a condition bundle as plain images, masks and numbers, to look at or to feed other nodes.",
+            search_aliases=["conditions", "split", "depth", "segmentation", "keypoints", "fps", "length"],
+            inputs=[HoiConditions.Input("conditions", tooltip="The bundle.")],
+            outputs=[
+                io.Image.Output(display_name="depth", tooltip=f"Depth clip, {absent}."),
+                io.Image.Output(display_name="segmentation", tooltip=f"Segmentation clip, {absent}."),
+                io.Image.Output(display_name="keypoints", tooltip=f"Key-point clip, {absent}."),
+                io.Image.Output(display_name="normals", tooltip=f"Normals clip, {absent}."),
+                io.Mask.Output(display_name="hand_mask", tooltip="1 where a hand is seen."),
+                io.Mask.Output(display_name="object_mask", tooltip="1 where an object is seen."),
+                io.Int.Output(display_name="length", tooltip="Number of frames."),
+                io.Int.Output(display_name="width", tooltip="Pixels."),
+                io.Int.Output(display_name="height", tooltip="Pixels."),
+                io.Float.Output(display_name="fps", tooltip="Frames a second."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, conditions) -> io.NodeOutput:
+        """Unpack everything."""
+        from ..conditions.pack import pictures_of
+        from ..conditions.video import MODALITIES
+
+        length, height, width = conditions.shape
+        clips = [_image(pictures_of(conditions, name)) for name in MODALITIES]
+        return io.NodeOutput(*clips, *_masks(conditions), length, width, height, conditions.fps)
+
+
+NODES: list[type] = [PAMRenderConditions, PAMPackConditions, PAMUnpackConditions]

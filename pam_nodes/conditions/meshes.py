@@ -1,0 +1,120 @@
+"""Meshes of a scene over time, ready to be drawn: world-space vertices, normals and instance ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .raster import F, rotate, transform
+
+CREASE = np.radians(40.0)
+"""Faces that meet at a larger angle have an edge between them, not a rounded one."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeshTrack:
+    """One mesh over T frames.
+
+    Attributes:
+        vertices: (T, V, 3) float32 world, metres, for a mesh that deforms; (V, 3) in its own frame for a rigid one.
+        faces: (F, 3) int64, counter-clockwise seen from outside.
+        normals: (T, N, 3) or (N, 3) float32 unit normals in the frame of ``vertices``.
+        normal_faces: (F, 3) int64 index into ``normals`` of each corner.
+        instance: id from 1 up, unique in the scene.
+        poses: (T, 4, 4) mesh to world of a rigid mesh, else None.
+        color: RGB in 0..1, or None for skin.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    normals: np.ndarray
+    normal_faces: np.ndarray
+    instance: int
+    poses: np.ndarray | None = None
+    color: tuple[float, float, float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.vertices if self.poses is None else self.poses)
+
+    def at(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """World vertices (V, 3) and normals (N, 3) of one frame, float32."""
+        if self.poses is None:
+            return self.vertices[frame], self.normals[frame]
+        return transform(self.poses[frame], self.vertices), rotate(self.poses[frame], self.normals)
+
+
+def deforming_track(vertices: np.ndarray, faces: np.ndarray, instance: int) -> MeshTrack:
+    """Track of a hand: (T, V, 3) world vertices, smooth normals anew in each frame."""
+    vertices = np.asarray(vertices, F)
+    return MeshTrack(vertices, faces, vertex_normals(vertices, faces), faces, instance)
+
+
+def rigid_track(vertices: np.ndarray, faces: np.ndarray, poses: np.ndarray, instance: int, color: tuple[float, float, float]) -> MeshTrack:
+    """Track of an object: (V, 3) vertices moved by (T, 4, 4) poses, hard edges where faces meet at more than ``CREASE``."""
+    vertices = np.asarray(vertices, F)
+    normals, normal_faces = crease_normals(vertices, faces)
+    return MeshTrack(vertices, faces, normals, normal_faces, instance, np.asarray(poses), color)
+
+
+def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(..., F, 3) face normals of (..., V, 3) vertices, as long as twice the face's area."""
+    a, b, c = (vertices[..., faces[:, k], :] for k in range(3))
+    return np.cross(b - a, c - a)
+
+
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(T, V, 3) unit normals of (T, V, 3) vertices: the area-weighted mean of the faces around each vertex."""
+    return _gathered(face_normals(vertices, faces), faces, vertices.shape[-2])
+
+
+def crease_normals(vertices: np.ndarray, faces: np.ndarray, angle: float = CREASE) -> tuple[np.ndarray, np.ndarray]:
+    """Normals that are smooth over rounded parts and sharp at edges.
+
+    Corners are joined across every edge whose two faces meet at less than ``angle``; each joined group shares one normal.
+
+    Args:
+        vertices: (V, 3) float32.
+        faces: (F, 3) int64.
+        angle: radians.
+
+    Returns:
+        (N, 3) float32 unit normals and (F, 3) int64 index of each corner's normal.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    weighted = face_normals(vertices, faces)
+    unit = _unit(weighted)
+    corner = np.arange(faces.size).reshape(faces.shape)
+    following = np.roll(corner, -1, axis=1)
+    ends = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
+    at_ends = np.stack([corner, following], axis=-1).reshape(-1, 2)
+    turned = ends[:, 0] > ends[:, 1]
+    ends[turned], at_ends[turned] = ends[turned, ::-1], at_ends[turned, ::-1]
+    order = np.lexsort((ends[:, 1], ends[:, 0]))
+    ends, at_ends = ends[order], at_ends[order]
+    pair = np.nonzero((ends[1:] == ends[:-1]).all(axis=1))[0]
+    one, two = at_ends[pair], at_ends[pair + 1]
+    smooth = (unit[one[:, 0] // 3] * unit[two[:, 0] // 3]).sum(axis=1) > np.cos(angle)
+    one, two = one[smooth].ravel(), two[smooth].ravel()
+    links = coo_array((np.ones(len(one), bool), (one, two)), shape=(faces.size, faces.size))
+    groups, group = connected_components(links, directed=False)
+    normal_faces = group.reshape(faces.shape).astype(np.int64)
+    return _gathered(weighted, normal_faces, groups), normal_faces
+
+
+def _gathered(weighted: np.ndarray, faces: np.ndarray, count: int) -> np.ndarray:
+    """Sum (..., F, 3) face normals at the ``count`` indices their corners name, and normalise: (..., count, 3)."""
+    from scipy.sparse import csr_array
+
+    incidence = csr_array((np.ones(faces.size, F), (faces.ravel(), np.repeat(np.arange(len(faces)), 3))), shape=(count, len(faces)))
+    flat = np.moveaxis(weighted, -2, 0)
+    total = (incidence @ flat.reshape(len(faces), -1)).reshape(count, *flat.shape[1:])
+    return _unit(np.moveaxis(total, 0, -2)).astype(F)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors of length one; a zero vector (flat face, lone vertex) becomes +z."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.where(length > 0, vectors / np.where(length > 0, length, 1), np.array([0, 0, 1], vectors.dtype))

@@ -1,0 +1,144 @@
+"""A trajectory and a camera to the condition clip and to the shaded preview."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..geometry.camera import Camera
+from ..grasp.trajectory import Trajectory
+from ..hands.skinning import SkinnedHand, skin
+from ..progress import Progress, silent
+from .clip import render_clip
+from .depth import colorize_depth
+from .keypoints import draw_keypoints
+from .meshes import MeshTrack, deforming_track, rigid_track
+from .segmentation import colorize_instances, instance_colors
+from .shading import Look
+from .video import ConditionVideo
+
+
+def skinned_hands(trajectory: Trajectory) -> list[SkinnedHand]:
+    """Meshes and joints of every hand, world frame."""
+    return [skin(hand.model, hand.pose) for hand in trajectory.hands]
+
+
+def mesh_tracks(trajectory: Trajectory, hands: list[SkinnedHand]) -> list[MeshTrack]:
+    """Everything to draw: hands have the instance ids 1..n_hands, objects follow."""
+    tracks = [deforming_track(h.vertices, t.model.faces, i) for i, (h, t) in enumerate(zip(hands, trajectory.hands, strict=True), start=1)]
+    for i, track in enumerate(trajectory.objects, start=len(tracks) + 1):
+        tracks.append(rigid_track(track.mesh.vertices, track.mesh.faces, track.poses, i, track.mesh.color))
+    return tracks
+
+
+def motion_points(trajectory: Trajectory, most: int = 2000) -> np.ndarray:
+    """(N, 3) world points that span the whole motion, for ``auto_frame``.
+
+    Every hand vertex of every frame, and of an object with more than ``most`` vertices the convex hull, which no vertex can leave.
+    """
+    points = [hand.vertices.reshape(-1, 3) for hand in skinned_hands(trajectory)]
+    for track in trajectory.objects:
+        hull = _hull(track.mesh.vertices, most)
+        points.append((hull @ np.swapaxes(track.poses[:, :3, :3], 1, 2) + track.poses[:, None, :3, 3]).reshape(-1, 3))
+    return np.concatenate(points)
+
+
+def _hull(vertices: np.ndarray, most: int) -> np.ndarray:
+    """The vertices on the convex hull, or all vertices of a flat or small mesh."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    if len(vertices) <= most:
+        return vertices
+    try:
+        return vertices[ConvexHull(vertices).vertices]
+    except QhullError:
+        return vertices
+
+
+def render_conditions(
+    trajectory: Trajectory,
+    camera: Camera,
+    length: int | None = None,
+    style: str = "dexycb",
+    variant: str = "motion",
+    keypoint_scale: float | None = None,
+    normals: bool = False,
+    fps: float | None = None,
+    progress: Progress = silent,
+) -> ConditionVideo:
+    """Draw what the diffusion models are conditioned on.
+
+    Args:
+        trajectory: hands and objects.
+        camera: fixed, or moving with as many poses as the trajectory has frames.
+        length: how many frames from the start, default all.
+        style: "dexycb" or "oakink2".
+        variant: bone order of the key points, "motion" or "appearance".
+        keypoint_scale: size of discs and bones, default by picture size, see ``auto_scale``.
+        normals: also draw the normals.
+        fps: of the clip, default the trajectory's.
+        progress: called once a frame.
+
+    Returns:
+        The condition clip with depth, segmentation, key points, metric depth and instance ids.
+
+    Raises:
+        ValueError: no frames, more frames than there are, or a frame in which nothing is seen.
+    """
+    total = checked_length(trajectory, camera, length)
+    colors = instance_colors(len(trajectory.hands), [track.mesh.label for track in trajectory.objects], style)
+    hands = skinned_hands(trajectory)
+    want = {"depth", "ids"} | ({"normals"} if normals else set())
+    frames = render_clip(mesh_tracks(trajectory, hands), camera, want, length=total, progress=progress)
+    check_visible(frames.instance_ids)
+    sides = [hand.model.side for hand in trajectory.hands]
+    keypoints = [draw_keypoints([h.keypoints[t] for h in hands], sides, camera, style, variant, keypoint_scale, t) for t in range(total)]
+    sources = [("depth", "rendered, inverse depth over the clip, inferno"), ("segmentation", f"rendered, {style} colours")]
+    sources.append(("keypoints", f"joints of the hand model, {style} drawing, {variant} bone order"))
+    return ConditionVideo(
+        fps=fps or trajectory.fps,
+        style=style,
+        depth=colorize_depth(frames.depth),
+        segmentation=colorize_instances(frames.instance_ids, colors),
+        keypoints=np.stack(keypoints),
+        normals=frames.normals,
+        metric_depth=frames.depth,
+        instance_ids=frames.instance_ids,
+        num_hands=len(trajectory.hands),
+        sources=tuple(sources + ([("normals", "rendered, camera frame, y up")] if normals else [])),
+    )
+
+
+def render_preview(
+    trajectory: Trajectory, camera: Camera, look: Look | None = None, length: int | None = None, progress: Progress = silent
+) -> np.ndarray:
+    """(T, H, W, 3) uint8 shaded pictures of the trajectory on a table (arguments as in ``render_conditions``)."""
+    total = checked_length(trajectory, camera, length)
+    tracks = mesh_tracks(trajectory, skinned_hands(trajectory))
+    return render_clip(tracks, camera, {"rgb"}, look or Look(), total, progress).rgb
+
+
+def checked_length(trajectory: Trajectory, camera: Camera, length: int | None) -> int:
+    """How many frames to draw; says so if that cannot be."""
+    if not trajectory.hands and not trajectory.objects:
+        raise ValueError("Expected a trajectory with a hand or an object, found an empty one.")
+    have = len(trajectory)
+    total = have if length is None else length
+    if total < 1:
+        raise ValueError(f"Expected at least 1 frame, found {total}: give the trajectory or the length at least one frame.")
+    if total > have:
+        raise ValueError(f"Expected at most the {have} frames of the trajectory, found length {total}: lower it or make a longer motion.")
+    poses = camera.world_to_camera
+    if poses.ndim == 3 and len(poses) < total:
+        raise ValueError(f"Expected {total} camera poses, one a frame, found {len(poses)}: make the camera path as long as the trajectory.")
+    return total
+
+
+def check_visible(instance_ids: np.ndarray) -> None:
+    """Raise if a frame shows neither hand nor object: its conditions would be black."""
+    empty = np.nonzero(~instance_ids.any(axis=(1, 2)))[0]
+    if len(empty):
+        share = "every frame" if len(empty) == len(instance_ids) else f"{len(empty)} of {len(instance_ids)} frames"
+        raise ValueError(
+            f"Everything is outside the camera in {share} (first: frame {empty[0]}), expected hand or object pixels: "
+            "use the camera's auto-frame mode, or point it at the hand and move it back."
+        )

@@ -1,0 +1,35 @@
+"""Where a network lives and in which numbers, by the host's own rules."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.model_management as mm
+import comfy.ops
+import comfy.utils
+import torch
+
+DTYPES = [torch.bfloat16, torch.float16, torch.float32]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Layer classes, devices and dtypes for a network about to be built."""
+
+    operations: Any
+    load_device: torch.device
+    offload_device: torch.device
+    dtype: torch.dtype
+    manual_cast_dtype: torch.dtype | None
+
+
+def placement(state_dict: dict[str, torch.Tensor]) -> Placement:
+    """Choose dtype and devices for these weights as the host does for its own models."""
+    load_device = mm.get_torch_device()
+    dtype = mm.unet_dtype(
+        model_params=comfy.utils.calculate_parameters(state_dict),
+        supported_dtypes=DTYPES,
+        weight_dtype=comfy.utils.weight_dtype(state_dict),
+    )
+    manual_cast = mm.unet_manual_cast(dtype, load_device, DTYPES)
+    operations = comfy.ops.pick_operations(dtype, manual_cast, load_device=load_device, disable_fast_fp8=True)
+    return Placement(operations, load_device, mm.unet_offload_device(), dtype, manual_cast)

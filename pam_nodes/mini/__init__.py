@@ -1,0 +1,1 @@
+"""The small models shipped with the pack."""

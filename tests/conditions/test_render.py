@@ -1,0 +1,132 @@
+"""A real hand and a real mug from trajectory to condition clip."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pam_nodes.conditions.depth import depth_range
+from pam_nodes.conditions.render import motion_points, render_conditions, render_preview, skinned_hands
+from pam_nodes.conditions.segmentation import instance_colors
+from pam_nodes.geometry.camera_build import auto_frame, orbit_camera, project
+from pam_nodes.geometry.primitives import demo_object
+from pam_nodes.grasp.trajectory import HandTrack, ObjectTrack, Trajectory
+from pam_nodes.hands.files import load_default_hand
+from pam_nodes.hands.posing import place_hand, preset_pose
+
+from .scenes import poses
+
+
+def moving(pose, steps):
+    """A pose held over frames while the wrist moves by (T, 3) steps."""
+    repeat = {name: np.repeat(getattr(pose, name), len(steps), axis=0) for name in ("global_orient", "hand_pose")}
+    return replace(pose, transl=pose.transl + steps, **repeat)
+
+
+@pytest.fixture(scope="module")
+def trajectory():
+    """A right hand that comes down beside a mug which is lifted: 5 frames."""
+    model = load_default_hand("right")
+    steps = np.linspace([0, 0, 0.06], [0, 0, 0], 5)
+    pose = moving(place_hand(model, preset_pose("relaxed"), (0.09, -0.12, 0.1)), steps)
+    mug = demo_object("mug")
+    lift = poses(*np.linspace([0, 0, 0], [0, 0, 0.05], 5)) @ mug.object_to_world
+    return Trajectory((HandTrack(model, pose),), (ObjectTrack(mug, lift),), 15.0)
+
+
+@pytest.fixture(scope="module")
+def camera(trajectory):
+    return auto_frame(motion_points(trajectory), 25, 30, 40, 192, 128)
+
+
+@pytest.fixture(scope="module")
+def clip(trajectory, camera):
+    return render_conditions(trajectory, camera, normals=True)
+
+
+def test_every_modality_has_its_place_and_colours(clip, trajectory):
+    assert clip.shape == (5, 128, 192) and clip.fps == 15.0 and clip.num_hands == 1
+    assert set(np.unique(clip.instance_ids)) == {0, 1, 2}
+    colors = instance_colors(1, [trajectory.objects[0].mesh.label])
+    np.testing.assert_array_equal(clip.segmentation, colors[clip.instance_ids])
+    background = clip.instance_ids == 0
+    for name in ("depth", "normals"):
+        pictures = getattr(clip, name)
+        assert not pictures[background].any() and pictures[~background].any(axis=1).all()
+    assert {name for name, _ in clip.sources} == {"depth", "segmentation", "keypoints", "normals"}
+
+
+def test_auto_frame_keeps_the_whole_motion_inside(clip):
+    seen = clip.instance_ids > 0
+    assert not seen[:, [0, -1]].any() and not seen[:, :, [0, -1]].any()
+    assert seen.any(axis=0).mean() > 0.1
+
+
+def test_key_points_lie_on_the_hand(clip, trajectory, camera):
+    """Joints are inside the hand, so the pixel of each is the hand's, or the mug's in front of it."""
+    hand = skinned_hands(trajectory)[0]
+    for t in range(5):
+        pixels, z = project(camera, hand.keypoints[t], t)
+        u, v = np.rint(pixels).astype(int).T
+        ids, surface = clip.instance_ids[t, v, u], clip.metric_depth[t, v, u]
+        assert (ids > 0).mean() >= 20 / 21
+        assert (surface[ids > 0] < z[ids > 0] + 0.004).all()
+    drawn, covered = clip.keypoints.any(axis=3), clip.instance_ids > 0
+    assert (drawn & covered).sum() > 0.85 * drawn.sum()
+
+
+def test_depth_values_lie_in_the_range_of_the_training_pictures(clip):
+    """pam_reference 1.2: inferno index percentiles 10/50/90 are 115/178/224 for hands and 72/147/204 for objects."""
+    near, far = depth_range(clip.metric_depth)
+    z = clip.metric_depth[clip.metric_depth > 0]
+    index = 255 * (1 / z - 1 / far) / (1 / near - 1 / far)
+    low, median, high = np.percentile(index, [10, 50, 90])
+    assert 40 < low < 140 and 120 < median < 200 and 160 < high < 245
+
+
+def test_hand_alone_object_alone_and_two_hands(trajectory, camera):
+    hand = trajectory.hands[0]
+    assert set(np.unique(render_conditions(replace(trajectory, objects=()), camera).instance_ids)) == {0, 1}
+    alone = render_conditions(replace(trajectory, hands=()), camera)
+    assert set(np.unique(alone.instance_ids)) == {0, 1} and alone.num_hands == 0 and not alone.keypoints.any()
+    left = load_default_hand("left")
+    second = HandTrack(left, moving(place_hand(left, preset_pose("relaxed", "left"), (-0.09, -0.12, 0.1)), np.zeros((5, 3))))
+    both = render_conditions(replace(trajectory, hands=(hand, second)), orbit_camera([0, 0, 0.1], 0.8, 0, 35, 40, 192, 128))
+    assert set(np.unique(both.instance_ids)) == {0, 1, 2, 3} and both.num_hands == 2
+    oakink = render_conditions(trajectory, camera, style="oakink2")
+    label = trajectory.objects[0].mesh.label
+    expected = {tuple(c) for c in instance_colors(1, [label], "oakink2").tolist()}
+    assert {tuple(c) for c in oakink.segmentation.reshape(-1, 3).tolist()} == expected and (61, 230, 250) in expected
+
+
+def test_length_takes_the_first_frames(trajectory, camera, clip):
+    short = render_conditions(trajectory, camera, length=2)
+    np.testing.assert_array_equal(short.instance_ids, clip.instance_ids[:2])
+
+
+def test_preview_is_bright_where_the_hand_is(trajectory, camera, clip):
+    preview = render_preview(trajectory, camera, length=2)
+    assert preview.shape == (2, 128, 192, 3)
+    skin = preview[clip.instance_ids[:2] == 1].mean(axis=0)
+    assert skin[0] > skin[1] > skin[2] and 90 < skin.mean() < 230
+
+
+def test_view_without_anything_says_so(trajectory):
+    away = orbit_camera([5, 5, 5], 0.5, 0, 0, 40, 64, 48)
+    with pytest.raises(ValueError, match=r"outside the camera in every frame \(first: frame 0\)"):
+        render_conditions(trajectory, away)
+    leaving = replace(trajectory, hands=(), objects=(ObjectTrack(trajectory.objects[0].mesh, poses((0, 0, 0), (0, 0, 0), (9, 0, 0))),))
+    with pytest.raises(ValueError, match=r"1 of 3 frames \(first: frame 2\)"):
+        render_conditions(leaving, orbit_camera([0, 0, 0.05], 0.6, 0, 20, 40, 64, 48))
+
+
+def test_lengths_that_cannot_be(trajectory, camera):
+    with pytest.raises(ValueError, match="at most the 5 frames"):
+        render_conditions(trajectory, camera, length=6)
+    with pytest.raises(ValueError, match="at least 1 frame"):
+        render_conditions(trajectory, camera, length=0)
+    with pytest.raises(ValueError, match="hand or an object"):
+        render_conditions(Trajectory((), (), 15.0), camera)
+    path = replace(camera, world_to_camera=np.tile(camera.world_to_camera, (3, 1, 1)))
+    with pytest.raises(ValueError, match="5 camera poses"):
+        render_conditions(trajectory, path)
