@@ -124,9 +124,20 @@ def _parse(data: bytes, file_format: str, shown: str) -> tuple[np.ndarray, np.nd
         if file_format == "stl":  # the format repeats each vertex for each triangle
             mesh.merge_vertices()
         # Point clouds and line drawings load without faces.
-        return np.asarray(mesh.vertices), np.asarray(getattr(mesh, "faces", np.zeros((0, 3))))
+        vertices, faces = np.asarray(mesh.vertices), np.asarray(getattr(mesh, "faces", np.zeros((0, 3))))
+        if file_format == "off":
+            _check_off_header(data, len(faces))
+        return vertices, faces
     except Exception as error:  # the readers of trimesh raise whatever the damage makes of them
         raise ValueError(f"Cannot read {shown} as .{file_format}, it is damaged or of another type: {str(error).rstrip('.!')}.") from error
+
+
+def _check_off_header(data: bytes, found: int) -> None:
+    """The .off reader takes a file that breaks off within its faces; its header tells how many there should be."""
+    lines = (line.split(b"#")[0] for line in data[:4096].splitlines())
+    _, _, announced = b" ".join(lines).split()[:3]
+    if found < int(announced):
+        raise ValueError(f"its header announces {int(announced)} faces, it has {found}")
 
 
 class _NoFiles:

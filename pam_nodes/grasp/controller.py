@@ -13,7 +13,13 @@ from .scene import CONTROL_RATE, Scene, State
 APPROACH_SPEED = 0.35
 """Mean wrist speed of the approach, m/s."""
 
-LIFT_STEPS, HOLD_STEPS = 70, 40
+CLOSE_STEPS, LIFT_STEPS, HOLD_STEPS = 110, 70, 40
+PATIENCE = 60
+"""Control steps for which touching fingers wait for a counter-hold before they push all the same."""
+
+PRESHAPE = 0.6
+"""Part of the way from open to the target's fingers that is closed on arrival."""
+
 CLOSE_RATE = 0.03
 """Radians a hinge target moves along the closing gradient in one control step (specs: graspxl 10)."""
 
@@ -164,24 +170,55 @@ class _Run:
         steps = int(CONTROL_RATE * np.clip(length / APPROACH_SPEED, 0.9, 2.5))
         for step in range(steps):
             u = (step + 1) / steps
-            way = min_jerk(u / 0.8)
-            opening, closing = min_jerk(u / 0.5), min_jerk((u - 0.6) / 0.4)
-            self.hinges = self.start.hinges + (goal.opened - self.start.hinges) * opening
+            way = min_jerk(u / 0.85)
+            self.hinges = self.start.hinges + (goal.opened - self.start.hinges) * min_jerk(u / 0.5)
             if goal.closed is not None:
-                self.hinges = self.hinges + (goal.closed - goal.opened) * closing
+                self.hinges = self.hinges + (goal.closed - goal.opened) * PRESHAPE * min_jerk((u - 0.6) / 0.4)
             self.step(curve(way), self.turn(min(way / 0.85, 1)))
 
     def close(self) -> np.ndarray:
-        """Close along the contact gradient until the hinges lag by ``squeeze``; returns the wrist position held."""
+        """Close to ``Goal.closed`` and along the contact gradient, then squeeze; returns the wrist position held.
+
+        A finger that touches waits, without pushing, until the hand has a counter-hold: this keeps light and tall objects upright.
+        """
         goal, tuning = self.goal, self.tuning
-        steps = 80 if goal.closed is None else 50
-        lower, upper = self.scene.limits.T
-        if goal.closed is not None:
-            lower, upper = np.maximum(lower, goal.closed - tuning.reach), np.minimum(upper, goal.closed + tuning.reach)
-        for step in range(steps):
-            wrist = goal.wrist - goal.approach * tuning.advance * min_jerk((step + 1) / 30)
+        lead, settled = 0.0, 0
+        for step in range(CLOSE_STEPS):
+            fingers, opposed = self._contacts()
+            if opposed or step > PATIENCE:
+                lead = min(lead + 0.015, tuning.squeeze)
+            settled += lead >= tuning.squeeze
+            if settled > 15:
+                break
             now = self.states[-1].hinges
-            wanted = self.hinges + CLOSE_RATE * self.scene.closing_gradient()
-            self.hinges = np.clip(np.clip(wanted, now - tuning.squeeze, now + tuning.squeeze), lower, upper)
+            room = np.where(fingers, lead, tuning.squeeze)
+            wanted = self.hinges + CLOSE_RATE * self._closing_direction()
+            self.hinges = np.clip(np.clip(wanted, now - room, now + room), *self._bounds())
+            wrist = goal.wrist - goal.approach * tuning.advance * min_jerk((step + 1) / 30)
             self.step(wrist, goal.rotation)
         return wrist
+
+    def _contacts(self) -> tuple[np.ndarray, bool]:
+        """(45,) mask of the hinges of touching fingers, and whether thumb or palm oppose another finger."""
+        _, links = self.scene.touching()
+        fingers = {(link - 1) // 3 for link in links if link}
+        opposed = len(fingers) > 1 and 4 in fingers or 0 in links and len(fingers) > 0
+        return np.repeat([finger in fingers for finger in range(5)], 9), opposed
+
+    def _closing_direction(self) -> np.ndarray:
+        """(45,) entries up to 1: towards ``Goal.closed`` for fingers still far from it, along the contact gradient for the others."""
+        gradient = self.scene.closing_gradient()
+        if self.goal.closed is None:
+            return gradient
+        rest = (self.goal.closed - self.hinges).reshape(5, 9)
+        largest = np.abs(rest).max(1, keepdims=True)
+        return np.where(largest > 2 * CLOSE_RATE, rest / (largest + 1e-9), gradient.reshape(5, 9)).ravel()
+
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        lower, upper = self.scene.limits.T
+        if self.goal.closed is None:
+            return lower, upper
+        reach = self.tuning.reach
+        low = np.minimum(self.goal.closed - reach, self.hinges)
+        high = np.maximum(self.goal.closed + reach, self.hinges)
+        return np.maximum(lower, low), np.minimum(upper, high)

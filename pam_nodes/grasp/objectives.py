@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -21,11 +21,11 @@ TABLE_MARGIN = 0.006
 """Metres that joints and tips must stay above the table."""
 
 OPENED = np.concatenate([
-    [0.0, 0.05, 0.25, 0.0, 0.0, 0.30, 0.0, 0.0, 0.15],
-    [-0.05, 0.0, 0.25, -0.05, 0.0, 0.30, -0.05, 0.0, 0.15],
-    [-0.20, 0.0, 0.25, -0.15, 0.0, 0.30, -0.05, 0.0, 0.15],
-    [-0.10, 0.0, 0.25, -0.12, 0.0, 0.30, -0.05, 0.0, 0.15],
-    [1.10, 0.10, 0.30, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.05, 0.10, 0.0, 0.0, 0.25, 0.0, 0.0, 0.15],
+    [-0.05, 0.0, 0.10, -0.05, 0.0, 0.25, -0.05, 0.0, 0.15],
+    [-0.20, 0.0, 0.10, -0.15, 0.0, 0.25, -0.05, 0.0, 0.15],
+    [-0.10, 0.0, 0.10, -0.12, 0.0, 0.25, -0.05, 0.0, 0.15],
+    [1.10, 0.40, 0.30, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
 ])  # fmt: skip
 """(45,) hinge angles of an open hand with the thumb opposite the fingers."""
 
@@ -92,17 +92,24 @@ def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: in
         rotation = _align(grip, heading, across)
         turn = (rotation * Rotation.from_matrix(start.rotation).inv()).magnitude()
         side = np.arccos(np.clip(heading @ from_start, -1, 1))
-        score = turn / np.pi + 0.7 * side / np.pi + 1.0 * np.linalg.norm(target - middle) / size + 0.3 * width / limit
-        ranked.append((score, target, rotation, heading))
+        grip_cost = np.linalg.norm(target - middle) / size + 0.3 * width / limit
+        ranked.append((turn / np.pi + 0.7 * side / np.pi, grip_cost, target, rotation, heading))
     if not ranked:
         raise ValueError(
             f"The {name} is {min(widths) * 100:.0f} cm wide in the narrowest direction the hand could close on, "
             f"this hand spans {limit * 100:.0f} cm: scale the object down."
         )
-    goals = _distinct(scene, start, grip, sorted(ranked, key=lambda item: item[0]), count)
+    goals = _distinct(scene, start, grip, _interleave(ranked), count)
     if not goals:
         raise ValueError(f"Found no way to grasp the {name} with the hand above the table and clear of it: raise the object or give a target pose.")
     return goals
+
+
+def _interleave(ranked: list[tuple]) -> list[tuple]:
+    """Alternate between the order that prefers little motion and the one that prefers a good grip."""
+    near = sorted(ranked, key=lambda item: item[0] + item[1])
+    firm = sorted(ranked, key=lambda item: 0.3 * item[0] + 2 * item[1])
+    return [item for pair in zip(near, firm, strict=True) for item in pair]
 
 
 def _random_frame(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +129,7 @@ def _local_grip(surface: np.ndarray, seed: np.ndarray, heading: np.ndarray, acro
     top = height[beside & near].max()
     held = surface[beside & (height > top - 0.08)]
     side = (held - seed) @ across
-    depth = min(np.ptp(held @ heading) / 2, 0.04)
+    depth = min(np.ptp(held @ heading) / 2, 0.05)
     return seed + across * (side.min() + side.max()) / 2 + heading * (top - depth), float(np.ptp(side))
 
 
@@ -136,7 +143,7 @@ def _align(grip: Grip, heading: np.ndarray, across: np.ndarray) -> Rotation:
 def _distinct(scene: Scene, start: State, grip: Grip, ranked: list[tuple], count: int) -> list[Goal]:
     """First ``count`` feasible goals that differ by 2 cm or 0.3 rad from all before."""
     goals: list[Goal] = []
-    for _, target, rotation, heading in ranked:
+    for *_, target, rotation, heading in ranked:
         wrist = target - rotation.apply(grip.center)
         if any(np.linalg.norm(wrist - g.wrist) < 0.02 and (rotation * g.rotation.inv()).magnitude() < 0.3 for g in goals):
             continue
@@ -149,13 +156,13 @@ def _distinct(scene: Scene, start: State, grip: Grip, ranked: list[tuple], count
 
 
 def _settle(scene: Scene, start: State, goal: Goal) -> Goal | None:
-    """Move the goal back along the approach until the open hand is clear; None if it never is, or if the hand dips into the table."""
-    for back in np.arange(0, 0.065, 0.005):
+    """Move the goal back along the approach until the open hand is clear of object and table; None if it never is."""
+    for back in np.arange(0, 0.095, 0.005):
         wrist = goal.wrist + back * goal.approach
+        lowest = min(scene.hand_points(wrist, goal.rotation, hinges)[:, 2].min() for hinges in (OPENED, CURLED))
+        if lowest < TABLE_MARGIN:
+            continue
         depth, _ = scene.overlap(State(wrist, goal.rotation.as_matrix(), goal.opened, start.object_to_world))
         if depth < 1e-3:
-            break
-    else:
-        return None
-    lowest = min(scene.hand_points(wrist, goal.rotation, hinges)[:, 2].min() for hinges in (OPENED, CURLED))
-    return Goal(wrist, goal.rotation, goal.approach, goal.opened, None) if lowest > TABLE_MARGIN else None
+            return replace(goal, wrist=wrist)
+    return None

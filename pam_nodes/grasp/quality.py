@@ -11,21 +11,24 @@ from .trajectory import GraspReport
 LIFTED, SLIP = 0.1, 0.02
 """Metres: success means lifted more than the first and slipped less than the second while held (specs: graspxl 10)."""
 
-TOPPLED = 0.03
-"""Metres: an object that moved further before the hand arrived did not rest where it was placed."""
+STEADY = np.radians(30)
+"""Tilt of the object at which an attempt is taken at once; a successful one that tilts it more is kept in case no better one comes."""
 
 
-def assess(recording: Recording, lift_height: float, attempts: int) -> GraspReport:
+def assess(recording: Recording, center: np.ndarray, lift_height: float, attempts: int) -> GraspReport:
     """Report of one attempt.
 
     Args:
         recording: its states.
+        center: (3,) centre of mass in the object's frame, whose rise and slip are measured.
         lift_height: metres that were asked for; half of it is enough when it is small.
         attempts: how many were made so far.
     """
     first, last = recording.states[0], recording.states[-1]
-    lifted = float((last.object_to_world - first.object_to_world)[2, 3])
-    slip = float(np.linalg.norm(in_hand(last) - in_hand(recording.states[recording.hold])))
+    lifted = float((_world(last, center) - _world(first, center))[2])
+    slip = float(np.linalg.norm(_in_hand(last, center) - _in_hand(recording.states[recording.hold], center)))
+    turn = last.object_to_world[:3, :3] @ first.object_to_world[:3, :3].T
+    tilt = float(np.arccos(np.clip(turn[2, 2], -1, 1)))
     enough = min(LIFTED, lift_height / 2)
     success = lifted > enough and slip < SLIP
     links = len(recording.links)
@@ -37,12 +40,20 @@ def assess(recording: Recording, lift_height: float, attempts: int) -> GraspRepo
         message = "The hand lost the object or never touched it: move the target pose or the start pose closer around it."
     else:
         message = f"The object rose only {max(lifted, 0) * 100:.0f} cm: try another pose, more attempts or a lighter object."
-    return GraspReport(success, lifted, slip, recording.overlap, links, attempts, message)
+    return GraspReport(success, lifted, slip, recording.overlap, links, attempts, message, tilt)
 
 
-def in_hand(state: State) -> np.ndarray:
-    """(3,) position of the object's origin seen from the wrist."""
-    return state.rotation.T @ (state.object_to_world[:3, 3] - state.wrist)
+def merit(report: GraspReport) -> tuple[bool, float]:
+    """Order of attempts: success first, then upright and firmly held ones."""
+    return report.success, min(report.lifted, 2 * LIFTED) - report.slip - 0.1 * report.tilt
+
+
+def _world(state: State, center: np.ndarray) -> np.ndarray:
+    return state.object_to_world[:3, :3] @ center + state.object_to_world[:3, 3]
+
+
+def _in_hand(state: State, center: np.ndarray) -> np.ndarray:
+    return state.rotation.T @ (_world(state, center) - state.wrist)
 
 
 def describe(report: GraspReport) -> str:
@@ -50,6 +61,6 @@ def describe(report: GraspReport) -> str:
     verdict = "success" if report.success else "no stable grasp"
     return (
         f"{verdict} after {report.attempts} attempt{'s' if report.attempts > 1 else ''}. {report.message} "
-        f"Lift {report.lifted * 100:.1f} cm, slip {report.slip * 1000:.1f} mm, overlap {report.penetration * 1000:.1f} mm, "
+        f"Lift {report.lifted * 100:.1f} cm, tilt {np.degrees(report.tilt):.0f} deg, slip {report.slip * 1000:.1f} mm, overlap {report.penetration * 1000:.1f} mm, "
         f"{report.contact_links} contact links."
     )

@@ -20,7 +20,7 @@ from .controller import Goal, Recording, Tuning, run_attempt
 from .hand_body import HandBody, build_hand_body, to_hinges
 from .mirror import mirror_mesh, mirror_pose, mirror_transforms
 from .objectives import sample_goals
-from .quality import assess
+from .quality import STEADY, assess, merit
 from .resample import resample
 from .scene import Scene, State, UnstableSimulationError
 from .target import target_goal
@@ -91,7 +91,7 @@ def rollout(
     distance = np.linalg.norm(shape.samples @ mesh.object_to_world[:3, :3].T + mesh.object_to_world[:3, 3] - first.wrist, axis=1).min()
     if distance > MAX_DISTANCE:
         raise ValueError(f"The {mesh.name} is {distance:.1f} m from the wrist of the start pose, expected at most 1 m: move one of them.")
-    grasp = target and _state(target, mesh, origin)
+    grasp = target and _state(target, mesh, _wrist_origin(hand, target))
     scene = Scene(body, _limits(body, first, grasp), shape, shape.mass(options.object_density))
     depth, _ = scene.overlap(first)
     if depth > 0.005:
@@ -146,7 +146,7 @@ def _plans(
 def _best(
     scene: Scene, first: State, plans: Iterator[tuple[Goal, Tuning]], options: RolloutOptions, progress: Progress
 ) -> tuple[Recording, GraspReport]:
-    """Attempts until one succeeds; else the one that carried the object best."""
+    """Attempts until one holds the object upright; else the best of them."""
     total = options.max_attempts * STEPS_PER_ATTEMPT
     best: tuple[Recording, GraspReport] | None = None
     for attempt, (goal, tuning) in enumerate(plans):
@@ -156,22 +156,18 @@ def _best(
         except UnstableSimulationError:
             log.info("Attempt %d became unstable.", attempt + 1)
             continue
-        report = assess(recording, options.lift_height, attempt + 1)
+        report = assess(recording, scene.shape.center_of_mass, options.lift_height, attempt + 1)
         log.debug("Attempt %d: %s", attempt + 1, report)
-        if best is None or _merit(report) > _merit(best[1]):
+        if best is None or merit(report) > merit(best[1]):
             best = recording, report
-        if report.success:
+        if report.success and report.tilt < STEADY:
             break
     if best is None:
         raise UnstableSimulationError(
             f"The simulation became unstable in all {options.max_attempts} attempts: try a simpler mesh, another pose or a lower density."
         )
     progress(total, total)
-    return best[0], best[1] if best[1].success else replace(best[1], attempts=options.max_attempts)
-
-
-def _merit(report: GraspReport) -> tuple[bool, float]:
-    return report.success, report.lifted - report.slip
+    return best[0], replace(best[1], attempts=attempt + 1)
 
 
 def _limits(body: HandBody, *states: State | None) -> np.ndarray:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from .controller import Goal
 from .scene import Scene, State
 
-MAX_OVERLAP = 0.015
-"""Metres a finger of h_T may lie inside the object; contact pushes less than that out again."""
+MAX_OVERLAP = 0.02
+"""Metres h_T may lie inside the object; the simulated fingers stop at the surface instead."""
 
 OPENING = 0.45
 """Radians by which the fingers open on the way to h_T."""
@@ -31,16 +32,28 @@ def target_goal(scene: Scene, start: State, grasp: State, name: str) -> Goal:
     Raises:
         ValueError: the hand of h_T is deep inside the object.
     """
-    depth, _ = scene.overlap(grasp)
+    depth = _depth_inside(scene, grasp)
     if depth > MAX_OVERLAP:
         raise ValueError(
             f"The target pose h_T is {depth * 1000:.0f} mm inside the {name}, expected at most {MAX_OVERLAP * 1000:.0f} mm: "
             "move the target pose outwards or open its fingers."
         )
+    scene.reset(grasp)
     opened = np.clip(grasp.hinges - OPENING * scene.closing_gradient(), *scene.limits.T)
     rotation = Rotation.from_matrix(grasp.rotation)
     goals = [Goal(grasp.wrist, rotation, way, opened, grasp.hinges) for way in _ways_in(scene, start, grasp)]
     return min(goals, key=lambda goal: _obstruction(scene, start, goal))
+
+
+def _depth_inside(scene: Scene, grasp: State) -> float:
+    """Deepest overlap of the hand with the object; for the palm, whose thin-walled surroundings say little, with its convex hull."""
+    overlap, _ = scene.overlap(grasp)
+    joints = scene.hand_points(grasp.wrist, Rotation.from_matrix(grasp.rotation), grasp.hinges)[[0, 1, 4, 7, 10]]
+    pose = grasp.object_to_world
+    in_object = (joints - pose[:3, 3]) @ pose[:3, :3]
+    hull = ConvexHull(np.concatenate(scene.shape.pieces))
+    inside = -(in_object @ hull.equations[:, :3].T + hull.equations[:, 3]).max(1)
+    return max(overlap, float(inside.max()))
 
 
 def _ways_in(scene: Scene, start: State, grasp: State) -> list[np.ndarray]:

@@ -29,7 +29,7 @@ class ObjectTrack:
 
 @dataclass(frozen=True)
 class GraspReport:
-    """How a rollout ended. Lengths in metres."""
+    """How a rollout ended. Lengths in metres, ``tilt`` in radians: by how much the object's vertical axis turned from start to end."""
 
     success: bool
     lifted: float
@@ -38,6 +38,7 @@ class GraspReport:
     contact_links: int
     attempts: int
     message: str = ""
+    tilt: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import comfy.model_patcher
 import comfy.patcher_extension
 import comfy.supported_models
 import comfy.utils
+import node_helpers
 import torch
 
 from ..conditions.video import ConditionVideo
@@ -101,7 +102,7 @@ def encode_slots(conditions: ConditionVideo, slots: tuple[str, ...], vae, proces
 class ControlRun:
     """The wrapper around one sampling run: holds condition latents, and the start's constant part once it is known."""
 
-    def __init__(self, patch: comfy.model_patcher.ModelPatcher, slots: list[torch.Tensor | None], strength: float, sigmas: tuple[float, float]):
+    def __init__(self, patch, slots: list[torch.Tensor | None], strength: float, sigmas: tuple[float, float]):
         self.patch, self.slots, self.strength, self.sigmas = patch, slots, strength, sigmas
         self.constants: dict[tuple, torch.Tensor] = {}
 
@@ -168,17 +169,23 @@ def apply_hoi_control(model, patch, vae, conditions: ConditionVideo, strength: f
     return clone
 
 
-def first_frame_latents(vae, image: torch.Tensor | None, width: int, height: int, length: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Empty video latent (1, 16, T', h, w), and the image's latent (1, 16, 1, h, w) for the model's second half of channels.
+def start_from_image(positive: list, negative: list, vae, image: torch.Tensor | None, width: int, height: int, length: int):
+    """Both conditionings with the first frame's latent for the model's second half of channels, and an empty video latent.
 
     Args:
         image: (B, H, W, 3) in 0..1; the first one counts, stretched to width x height as PAM does. None for text to video.
+
+    Returns:
+        positive, negative, {"samples": (1, 16, T', h, w)}.
     """
     frames = latent_length(length)
     if width % 16 or height % 16:
-        raise ValueError(f"Expected width and height in multiples of 16, found {width} x {height}: use {width // 16 * 16} x {height // 16 * 16}.")
+        fit = f"{max(16, width // 16 * 16)} x {max(16, height // 16 * 16)}"
+        raise ValueError(f"Expected width and height in multiples of 16, found {width} x {height}: use {fit}.")
     latent = torch.zeros(1, 16, frames, height // 8, width // 8, device=comfy.model_management.intermediate_device())
-    if image is None:
-        return latent, None
-    stretched = comfy.utils.common_upscale(image[:1, ..., :3].movedim(-1, 1), width, height, "bicubic", "disabled").movedim(1, -1)
-    return latent, vae.encode(stretched.clamp(0, 1))
+    if image is not None:
+        stretched = comfy.utils.common_upscale(image[:1, ..., :3].movedim(-1, 1), width, height, "bicubic", "disabled").movedim(1, -1)
+        values = {"concat_latent_image": vae.encode(stretched.clamp(0, 1))}
+        positive = node_helpers.conditioning_set_values(positive, values)
+        negative = node_helpers.conditioning_set_values(negative, values)
+    return positive, negative, {"samples": latent}

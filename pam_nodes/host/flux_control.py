@@ -12,6 +12,8 @@ import torch
 
 from ..appearance.checkpoint import detect, normalise
 from ..appearance.flux_control import HOIFluxControl
+from ..appearance.hints import hint_channels
+from ..conditions.video import ConditionVideo
 from ..weights import require_complete
 from .attention import attend
 from .devices import placement
@@ -102,8 +104,8 @@ class HOIControlNet(comfy.controlnet.ControlNet):
         return self.control_model.encode_hint(hint.to(x))
 
 
-def load_hoi_controlnet(state_dict: dict[str, torch.Tensor], metadata: dict[str, str] | None = None, condition: str = "depth") -> HOIControlNet:
-    """Build a CONTROL_NET from a checkpoint's tensors; raises ValueError for any other file."""
+def load_hoi_controlnet(state_dict: dict[str, torch.Tensor], metadata: dict | None = None, condition: str = "depth") -> HOIControlNet:
+    """Build a CONTROL_NET from a checkpoint's tensors (arguments as in ``detect``); raises ValueError for any other file."""
     tensors = normalise(state_dict)
     config = detect(tensors, metadata, condition)
     place = placement(tensors)
@@ -113,7 +115,18 @@ def load_hoi_controlnet(state_dict: dict[str, torch.Tensor], metadata: dict[str,
     return HOIControlNet(net, load_device=place.load_device, manual_cast_dtype=place.manual_cast_dtype)
 
 
-def apply_control(positive: list, negative: list, control_net: HOIControlNet, hint: torch.Tensor, strength: float, span: tuple, vae) -> tuple:
+def apply_conditions(positive, negative, control_net, conditions: ConditionVideo, strength: float, span: tuple, frame: int, vae):
+    """Attach the control with one frame of the conditions as its hint; raises ValueError for another kind of CONTROL_NET."""
+    if not isinstance(control_net, HOIControlNet):
+        raise ValueError(
+            f"Expected an HOI ControlNet, found {type(control_net).__name__}: use Load HOI ControlNet Flux, or core's Apply ControlNet "
+            "with one picture of Unpack Conditions."
+        )
+    hint = hint_channels(conditions, control_net.control_model.config, frame)
+    return apply_control(positive, negative, control_net, hint, strength, span, vae)
+
+
+def apply_control(positive: list, negative: list, control_net: HOIControlNet, hint: torch.Tensor, strength: float, span: tuple, vae):
     """Attach the control to both conditionings, before any control that is there already.
 
     Args:

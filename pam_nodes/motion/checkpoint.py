@@ -75,7 +75,7 @@ def to_module_keys(control: dict[str, Tensor], config: CogVideoXControlConfig) -
     for index, part in enumerate(slots):
         keys[f"slot_linears.{index}.weight"] = part.contiguous()
     keys["slot_linears.0.bias"] = control["initial_combine_linear.bias"]
-    keys["hidden_linear.weight"] = torch.stack([part.float() for part in slots]).sum(0).to(weight.dtype)
+    keys["hidden_linear.weight"] = torch.stack([part.float() for part in slots]).sum(0)
     return keys
 
 

@@ -51,7 +51,7 @@ class PAMLoadObjectMesh(io.ComfyNode):
                     min=1,
                     max=21,
                     advanced=True,
-                    tooltip="YCB object id, picks the colour in the segmentation picture: 2 box, 4 can, 5 bottle, 13 bowl, 14 mug, 15 tool.",
+                    tooltip="YCB object id, picks the colour of the segmentation picture: 2 box, 4 can, 5 bottle, 13 bowl, 14 mug, 15 tool",
                 ),
                 io.MultiType.Input(
                     "mesh", LINKED_MESHES, optional=True, tooltip="A 3D file, mesh or trimesh of another node, used instead of the file."

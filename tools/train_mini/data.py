@@ -31,14 +31,14 @@ def to_model(frames: np.ndarray) -> torch.Tensor:
 
 
 class Budget:
-    """A wall-clock budget with a warm-up and a linear decay of the learning rate in its last 30 %."""
+    """A budget of processor time, so that a busy machine changes nothing, with warm-up and a linear decay in its last 30 %."""
 
     def __init__(self, minutes: float, rate: float):
-        self.end, self.span, self.rate, self.steps = time.time() + 60 * minutes, 60 * minutes, rate, 0
+        self.end, self.span, self.rate, self.steps = time.process_time() + 60 * minutes, 60 * minutes, rate, 0
 
     def tick(self, optimizer: torch.optim.Optimizer) -> bool:
         """Set the learning rate of the next step; False when the time is over."""
-        left = (self.end - time.time()) / self.span
+        left = (self.end - time.process_time()) / self.span
         self.steps += 1
         for group in optimizer.param_groups:
             group["lr"] = self.rate * min(1.0, self.steps / 100) * min(1.0, max(left, 0) / 0.3 + 0.02)

@@ -135,7 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--minutes", type=float, default=60.0, help="of processor time")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--resume", action="store_true")
@@ -152,7 +152,8 @@ def main() -> None:
         model.load_state_dict(torch.load(args.out / "video.pt", weights_only=True))
     ids, bar = (model.text.tokenize(data.prompts)[0], model.text.tokenize([""])[0][0]), alphas_cumprod()
     learning = [p for p in model.parameters() if p.requires_grad]
-    log.info("%d clips, latents of deviation %.3f, %.2f M parameters", len(data.z), data.z[:, 0].std(), sum(p.numel() for p in learning) / 1e6)
+    size = sum(p.numel() for p in learning) / 1e6
+    log.info("%d clips, latents of deviation %.3f, %.2f M parameters", len(data.z), data.z[:, 0].std(), size)
     optimizer = torch.optim.AdamW(learning, lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     average, budget = Average(model), Budget(args.minutes, args.rate)
     while budget.tick(optimizer):

@@ -1,0 +1,59 @@
+// Opens a workflow in the real frontend in headless Chromium and prints, as JSON, what the page made of it.
+// usage: node open_workflow.mjs '{"url", "workflow", "screenshot", "nodes2": false, "chromium", "modules"}'
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+
+const job = JSON.parse(process.argv[2]);
+const { chromium } = createRequire(path.join(job.modules, "_"))("playwright-core");
+
+// The server keeps the settings: set before the page starts, they leave out the tour and pick the renderer.
+const settings = {
+  "Comfy.TutorialCompleted": true, "Comfy.Release.Status": "skipped", "Comfy.Workflow.ShowMissingModelsWarning": false,
+  "Comfy.Minimap.Visible": false, "Comfy.VueNodes.Enabled": job.nodes2 === true, "Comfy.AppBuilder.VueNodeSwitchDismissed": true,
+};
+await fetch(job.url + "/api/settings", {
+  method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(settings),
+});
+
+const browser = await chromium.launch({
+  executablePath: job.chromium,
+  args: ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--disable-quic",
+    "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+try {
+  const page = await browser.newPage({ viewport: { width: 1920, height: 1080 } });
+  const errors = [];
+  page.on("console", (m) => { if (m.type() === "error") errors.push({ text: m.text(), url: m.location().url }); });
+  page.on("pageerror", (e) => errors.push({ text: String(e.stack ?? e), url: "" }));
+  await page.route((url) => url.hostname !== "127.0.0.1", (route) => route.abort());
+  await page.goto(job.url, { waitUntil: "domcontentloaded" });
+  await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph, null, { timeout: 120000 });
+  await page.waitForFunction(() => !document.querySelector("#loading-screen, .p-blockui-mask"), null, { timeout: 120000 });
+  await page.waitForTimeout(1000);
+
+  const workflow = JSON.parse(fs.readFileSync(job.workflow, "utf8"));
+  const isPrompt = !workflow.nodes;
+  await page.evaluate(async ([data, isPrompt]) => {
+    if (!isPrompt) return window.app.loadGraphData(data);
+    await window.app.loadApiJson(data, "prompt");
+    window.app.graph.arrange();
+  }, [workflow, isPrompt]);
+  await page.waitForTimeout(1000);
+  await page.evaluate(() => window.app.extensionManager.command.execute("Comfy.Canvas.FitView"));
+  await page.waitForTimeout(1500);
+  if (job.screenshot) await page.screenshot({ path: job.screenshot });
+
+  const found = await page.evaluate(async () => {
+    const { output, workflow } = await window.app.graphToPrompt();
+    const nodes = window.app.graph.nodes.map((node) => ({ id: node.id, type: node.type }));
+    const known = window.LiteGraph.registered_node_types;
+    return {
+      prompt: output, workflow, nodes, missing: nodes.filter((node) => !(node.type in known)),
+      rendered: document.querySelectorAll("[data-node-id]").length, // Nodes 2.0 draws nodes as elements, classic on the canvas
+    };
+  });
+  console.log(JSON.stringify({ ...found, errors }));
+} finally {
+  await browser.close();
+}
