@@ -11,9 +11,10 @@ import numpy as np
 
 from ..geometry.camera import Camera
 from ..progress import Progress, silent
+from .look import Look
 from .meshes import MeshTrack
-from .scene import Scene, View
-from .shading import Look, shade_frame
+from .scene import Scene
+from .shading import Studio
 
 WANT = ("depth", "ids", "normals", "rgb")
 THREADS = min(os.cpu_count() or 1, 4)
@@ -69,13 +70,20 @@ def render_clip(
         normals=np.zeros((*shape, 3), np.uint8) if "normals" in want else None,
         rgb=np.empty((*shape, 3), np.uint8) if "rgb" in want else None,
     )
-    bounds = scene.bounds() if "rgb" in want else None
+    studio = Studio(scene, camera, look) if "rgb" in want else None
+    if studio:
+        studio.prepare()
 
     def draw(t: int) -> None:
-        if set(want) != {"rgb"}:
-            _store(frames, t, scene.view(t, camera, with_normals="normals" in want))
-        if bounds is not None:
-            frames.rgb[t] = shade_frame(scene, t, camera, look, bounds)
+        if "normals" in want:
+            view = scene.view(t, camera)
+            _store(frames, t, view.surface.pixels, view.surface.z, view.instance)
+            flipped = view.normals * np.array([127.5, -127.5, -127.5], np.float32) + np.float32(127.5)
+            frames.normals[t].reshape(-1, 3)[view.surface.pixels] = np.rint(flipped).astype(np.uint8)
+        elif set(want) != {"rgb"}:
+            _store(frames, t, *scene.visible(t, camera))
+        if studio:
+            frames.rgb[t] = studio.frame(t)
 
     with ThreadPoolExecutor(min(THREADS, total)) as pool:
         jobs = [pool.submit(draw, t) for t in range(total)]
@@ -89,13 +97,9 @@ def render_clip(
     return frames
 
 
-def _store(frames: Frames, t: int, view: View) -> None:
-    """Write one view into the arrays that are wanted."""
-    pixels = view.surface.pixels
+def _store(frames: Frames, t: int, pixels: np.ndarray, z: np.ndarray, instance: np.ndarray) -> None:
+    """Write depth and ids of one frame where they are wanted."""
     if frames.depth is not None:
-        frames.depth[t].reshape(-1)[pixels] = view.surface.z
+        frames.depth[t].reshape(-1)[pixels] = z
     if frames.instance_ids is not None:
-        frames.instance_ids[t].reshape(-1)[pixels] = view.instance
-    if frames.normals is not None:
-        flipped = view.normals * np.array([127.5, -127.5, -127.5], np.float32) + np.float32(127.5)
-        frames.normals[t].reshape(-1, 3)[pixels] = np.rint(flipped).astype(np.uint8)
+        frames.instance_ids[t].reshape(-1)[pixels] = instance

@@ -48,7 +48,10 @@ def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """
     m = matrix.astype(F)
     x, y, z = points.astype(F, copy=False).T
-    return np.stack([m[i, 0] * x + m[i, 1] * y + m[i, 2] * z + m[i, 3] for i in range(3)], axis=1)
+    moved = np.empty(points.shape, F)
+    for i in range(3):
+        moved[:, i] = m[i, 0] * x + m[i, 1] * y + m[i, 2] * z + m[i, 3]
+    return moved
 
 
 def rotate(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -71,37 +74,38 @@ def rasterize(vertices: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray, w
         (height * width,) int64 keys, ``EMPTY`` where nothing is seen.
     """
     buffer = np.full(height * width, EMPTY)
-    corners, owners = clip_near(vertices, faces)
-    if len(owners):
-        _fill(buffer, corners, owners, intrinsics, width, height)
+    vertices, faces, owners = clip_near(vertices, faces)
+    fx, fy, cx, cy = (F(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    w = F(1) / np.maximum(vertices[:, 2], NEAR)
+    x, y = vertices[:, 0] * w * fx + cx, vertices[:, 1] * w * fy + cy
+    _fill(buffer, [x[k] for k in faces.T], [y[k] for k in faces.T], w, faces, owners, width, height)
     return buffer
 
 
-def clip_near(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def clip_near(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut triangles at the near plane.
 
     Returns:
-        (M, 3, 3) float32 corners, all with z >= ``NEAR``, and (M,) the face each came from.
+        vertices (V', 3), the given ones first; faces (M, 3) whose corners all have z >= ``NEAR``; and (M,) the face each came from.
     """
     ahead = vertices[:, 2] >= NEAR
+    if ahead.all():
+        return vertices, faces, np.arange(len(faces))
     count = ahead[faces].sum(axis=1)
     whole = np.nonzero(count == 3)[0]
-    corners, owners = [vertices[faces[whole]]], [whole]
+    points, kept, owners, total = [vertices], [faces[whole]], [whole], len(vertices)
     for inside in (1, 2):
         cut = np.nonzero(count == inside)[0]
-        if not len(cut):
-            continue
         # The corner that is alone on its side comes first; the winding is kept.
         alone = np.argmax(ahead[faces[cut]] == (inside == 1), axis=1)
-        a, b, c = (vertices[faces[cut, (alone + k) % 3]] for k in range(3))
-        ab, ac = _at_near(a, b), _at_near(a, c)
-        if inside == 1:
-            corners.append(np.stack([a, ab, ac], axis=1))
-            owners.append(cut)
-        else:
-            corners += [np.stack([ab, b, c], axis=1), np.stack([ab, c, ac], axis=1)]
-            owners += [cut, cut]
-    return np.concatenate(corners), np.concatenate(owners)
+        a, b, c = (faces[cut, (alone + k) % 3] for k in range(3))
+        points += [_at_near(vertices[a], vertices[b]), _at_near(vertices[a], vertices[c])]
+        ab, ac = total + np.arange(len(cut)), total + len(cut) + np.arange(len(cut))
+        total += 2 * len(cut)
+        pieces = [(a, ab, ac)] if inside == 1 else [(ab, b, c), (ab, c, ac)]
+        kept += [np.stack(piece, axis=1) for piece in pieces]
+        owners += [cut] * len(pieces)
+    return np.concatenate(points), np.concatenate(kept), np.concatenate(owners)
 
 
 def _at_near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -118,29 +122,38 @@ def _runs(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def _fill(buffer: np.ndarray, corners: np.ndarray, owners: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> None:
-    """Draw triangles into the buffer: triangles to rows, rows to spans, spans to pixels."""
-    fx, fy, cx, cy = (F(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    w = F(1) / corners[..., 2]
-    x = corners[..., 0] * w * fx + cx
-    y = corners[..., 1] * w * fy + cy
-    left, right = np.maximum(np.ceil(x.min(axis=1)), 0), np.minimum(np.floor(x.max(axis=1)), width - 1)
-    top, bottom = np.maximum(np.ceil(y.min(axis=1)), 0), np.minimum(np.floor(y.max(axis=1)), height - 1)
-    area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
-    keep = np.nonzero((right >= left) & (bottom >= top) & (area != 0))[0]
-    x, y, w, area, left, right, top, bottom = (v[keep] for v in (x, y, w, area, left, right, top, bottom))
+def _fill(
+    buffer: np.ndarray,
+    x: list[np.ndarray],
+    y: list[np.ndarray],
+    w: np.ndarray,
+    faces: np.ndarray,
+    owners: np.ndarray,
+    width: int,
+    height: int,
+) -> None:
+    """Draw triangles into the buffer: triangles to rows, rows to spans, spans to pixels. x, y: pixels of the three corners; w: 1 / z."""
+    left, right = np.ceil(_least(*x)), np.floor(_greatest(*x))
+    top, bottom = np.ceil(_least(*y)), np.floor(_greatest(*y))
+    for low, high, size in ((left, right, width), (top, bottom, height)):
+        np.maximum(low, 0, out=low)
+        np.minimum(high, size - 1, out=high)
+    # Most triangles of a fine mesh hold no pixel centre; they cost nothing from here on.
+    keep = np.nonzero((right >= left) & (bottom >= top))[0]
+    left, right, top, bottom = left[keep], right[keep], top[keep], bottom[keep]
+    (x0, x1, x2), (y0, y1, y2), (w0, w1, w2) = ([v[keep] for v in x], [v[keep] for v in y], [w[faces[keep, k]] for k in range(3)])
+    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
 
     # Barycentric weights 1 and 2 and the inverse depth are affine in the picture: value at (left, top) and both slopes.
-    inverse = F(1) / area
-    b1_u, b1_v = (y[:, 2] - y[:, 0]) * inverse, (x[:, 0] - x[:, 2]) * inverse
-    b2_u, b2_v = (y[:, 0] - y[:, 1]) * inverse, (x[:, 1] - x[:, 0]) * inverse
-    w1, w2 = w[:, 1] - w[:, 0], w[:, 2] - w[:, 0]
-    w_u, w_v = b1_u * w1 + b2_u * w2, b1_v * w1 + b2_v * w2
-    du, dv = left - x[:, 0], top - y[:, 0]
+    inverse = F(1) / np.where(area != 0, area, F(np.inf))
+    b1_u, b1_v, b2_u, b2_v = (y2 - y0) * inverse, (x0 - x2) * inverse, (y0 - y1) * inverse, (x1 - x0) * inverse
+    d1, d2 = w1 - w0, w2 - w0
+    w_u, w_v = b1_u * d1 + b2_u * d2, b1_v * d1 + b2_v * d2
+    du, dv = left - x0, top - y0
     b1, b2 = du * b1_u + dv * b1_v, du * b2_u + dv * b2_v
-    w_start = w[:, 0] + b1 * w1 + b2 * w2
+    w_start = w0 + b1 * d1 + b2 * d2
 
-    tri, row = _runs((bottom - top).astype(np.int64) + 1)
+    tri, row = _runs(np.where(area != 0, bottom - top + 1, 0).astype(np.int64))
     rowf = row.astype(F)
     e1, e2 = b1[tri] + b1_v[tri] * rowf, b2[tri] + b2_v[tri] * rowf
     first, last = _span(e1, b1_u[tri], e2, b2_u[tri], (right - left)[tri])
@@ -156,6 +169,14 @@ def _fill(buffer: np.ndarray, corners: np.ndarray, owners: np.ndarray, intrinsic
     np.minimum.at(buffer, start[span] + column, keys)
 
 
+def _least(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    return np.minimum(np.minimum(a, b), c)
+
+
+def _greatest(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    return np.maximum(np.maximum(a, b), c)
+
+
 def _span(e1: np.ndarray, s1: np.ndarray, e2: np.ndarray, s2: np.ndarray, extent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First and last column offset of each row where all three weights are >= 0, for weights ``e + s * column``; last < first is empty."""
     low, high = np.zeros_like(e1), extent.copy()
@@ -168,11 +189,16 @@ def _span(e1: np.ndarray, s1: np.ndarray, e2: np.ndarray, s2: np.ndarray, extent
     return np.ceil(low - EDGE), np.floor(high + EDGE)
 
 
-def resolve(buffer: np.ndarray, vertices: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray, width: int) -> Surface:
-    """Turn a visibility buffer into surface points, for the hit pixels only (arguments as in ``rasterize``)."""
+def seen(buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Flat index, face and float32 z of each pixel that was hit."""
     pixels = np.nonzero(buffer != EMPTY)[0]
     keys = buffer[pixels]
-    hit = keys & 0xFFFFFFFF
+    return pixels, keys & 0xFFFFFFFF, (keys >> 32).astype(np.int32).view(F)
+
+
+def resolve(buffer: np.ndarray, vertices: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray, width: int) -> Surface:
+    """Turn a visibility buffer into surface points, for the hit pixels only (arguments as in ``rasterize``)."""
+    pixels, hit, z = seen(buffer)
     v, u = np.divmod(pixels, width)
     rays = pixel_rays(u, v, intrinsics)
     # One ray-triangle solve (Moller and Trumbore 1997) on the uncut face, which also holds for faces cut at the near plane.
@@ -188,7 +214,7 @@ def resolve(buffer: np.ndarray, vertices: np.ndarray, faces: np.ndarray, intrins
     return Surface(
         pixels=pixels,
         faces=hit,
-        z=(keys >> 32).astype(np.int32).view(F),
+        z=z,
         rays=rays,
         barycentric=np.stack([np.maximum(1 - b1 - b2, 0), b1, b2], axis=1),
         front=determinant > 0,

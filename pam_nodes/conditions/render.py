@@ -11,9 +11,9 @@ from ..progress import Progress, silent
 from .clip import render_clip
 from .depth import colorize_depth
 from .keypoints import draw_keypoints
+from .look import Look
 from .meshes import MeshTrack, deforming_track, rigid_track
 from .segmentation import colorize_instances, instance_colors
-from .shading import Look
 from .video import ConditionVideo
 
 

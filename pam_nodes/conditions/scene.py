@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry.camera import Camera
 from .meshes import MeshTrack
-from .raster import Surface, rasterize, resolve, rotate, transform
+from .raster import Surface, rasterize, resolve, rotate, seen, transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +60,20 @@ class Scene:
             low, high = np.minimum(low, vertices.min(axis=0)), np.maximum(high, vertices.max(axis=0))
         return (low + high) / 2, float(np.linalg.norm(high - low) / 2)
 
-    def view(self, frame: int, camera: Camera, with_normals: bool = True) -> View:
-        """Rasterise one frame. Without normals the field is an empty array."""
+    def visible(self, frame: int, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Flat index, float32 z and instance id of each pixel that sees something."""
+        vertices = transform(camera.at(frame), self.at(frame)[0])
+        pixels, faces, z = seen(rasterize(vertices, self.faces, camera.intrinsics, camera.width, camera.height))
+        return pixels, z, self.face_instance[faces]
+
+    def view(self, frame: int, camera: Camera) -> View:
+        """Like ``visible``, with normals and points."""
         world, world_normals = self.at(frame)
         pose = camera.at(frame)
         vertices = transform(pose, world)
         buffer = rasterize(vertices, self.faces, camera.intrinsics, camera.width, camera.height)
         surface = resolve(buffer, vertices, self.faces, camera.intrinsics, camera.width)
-        normals = self._normals(surface, rotate(pose, world_normals)) if with_normals else np.empty((0, 3), np.float32)
-        return View(surface, self.face_instance[surface.faces], normals)
+        return View(surface, self.face_instance[surface.faces], self._normals(surface, rotate(pose, world_normals)))
 
     def _normals(self, surface: Surface, normals: np.ndarray) -> np.ndarray:
         """Corner normals mixed with the pixel's weights; the inside of an open mesh shows its back, so it gets the opposite normal."""

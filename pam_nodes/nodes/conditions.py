@@ -86,8 +86,8 @@ class PAMRenderConditions(io.ComfyNode):
         """Draw the clip."""
         import numpy as np
 
+        from ..conditions.look import SKIN_TONES, Look
         from ..conditions.render import render_conditions, render_preview
-        from ..conditions.shading import SKIN_TONES, Look
         from ..host.progress import reporter
 
         frames = length or None

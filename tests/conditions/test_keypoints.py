@@ -112,7 +112,7 @@ def test_small_pictures_keep_every_bone_visible():
     assert auto_scale(640, 480) == auto_scale(720, 480) == 1 and auto_scale(192, 128) == pytest.approx(0.267, abs=1e-3)
     angle = np.linspace(0.3, 2.8, 5)
     fingers = np.stack([np.cos(angle), -np.sin(angle)], 1)[:, None] * np.linspace(12, 40, 4)[:, None]
-    points = np.concatenate([np.zeros((1, 2)), fingers.reshape(-1, 2)]) + (96, 100) + rng.uniform(-1, 1, (21, 2))
+    points = np.array([96, 100]) + np.concatenate([np.zeros((1, 2)), fingers.reshape(-1, 2)]) + rng.uniform(-1, 1, (21, 2))
     canvas = np.zeros((128, 192, 3), np.uint8)
     draw_hand(canvas, points, np.ones(21), scale=auto_scale(192, 128))
     shown = {tuple(c) for c in canvas.reshape(-1, 3).tolist()}

@@ -6,9 +6,9 @@ import pytest
 from pam_nodes.conditions.clip import render_clip
 from pam_nodes.conditions.colormap import INFERNO
 from pam_nodes.conditions.depth import colorize_depth, depth_range
+from pam_nodes.conditions.look import Look
 from pam_nodes.conditions.meshes import crease_normals, deforming_track, rigid_track
 from pam_nodes.conditions.segmentation import ADE20K, colorize_instances, instance_colors
-from pam_nodes.conditions.shading import Look
 
 from .scenes import camera, cube, poses, sphere
 
@@ -76,7 +76,7 @@ def test_palette_refuses_what_it_has_no_colour_for(labels, style, message):
 def scene():
     """A ball that comes nearer (a hand stands behind it as id 1) and a cube beside it."""
     vertices, faces = sphere(0.05, np.zeros(3), 40)
-    moving = np.stack([vertices + (-0.1, 0, 0.8), vertices + (-0.1, 0, 0.6)])
+    moving = vertices + np.array([[[-0.1, 0, 0.8]], [[-0.1, 0, 0.6]]])
     return [deforming_track(moving, faces, 1), rigid_track(*cube(), poses((0.1, 0, 0.8), (0.1, 0.02, 0.7)), 2, (0.2, 0.5, 0.8))]
 
 

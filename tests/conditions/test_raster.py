@@ -117,7 +117,8 @@ def test_triangles_are_cut_at_the_near_plane():
 
 def test_cut_triangles_keep_their_area_in_front_and_their_owner():
     triangle = np.array([[0, 0, -1], [0, 1, 1], [1, 0, 1]], np.float32)
-    corners, owners = clip_near(triangle, np.array([[0, 1, 2]]))
+    vertices, faces, owners = clip_near(triangle, np.array([[0, 1, 2]]))
+    corners = vertices[faces]
     assert (owners == 0).all() and (corners[..., 2] >= NEAR).all()
     area = sum(np.linalg.norm(np.cross(b - a, c - a)) / 2 for a, b, c in corners)
     whole = np.linalg.norm(np.cross(triangle[1] - triangle[0], triangle[2] - triangle[0])) / 2
