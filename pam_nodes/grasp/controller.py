@@ -14,9 +14,6 @@ APPROACH_SPEED = 0.35
 """Mean wrist speed of the approach, m/s."""
 
 CLOSE_STEPS, LIFT_STEPS, HOLD_STEPS = 110, 70, 40
-PATIENCE = 60
-"""Control steps for which touching fingers wait for a counter-hold before they push all the same."""
-
 PRESHAPE = 0.6
 """Part of the way from open to the target's fingers that is closed on arrival."""
 
@@ -56,6 +53,7 @@ class Tuning:
         standoff: metres from the goal at which the straight last part of the approach begins.
         stiffness: of the finger hinges, N m/rad.
         friction: between hand and object.
+        patience: control steps for which touching fingers wait for a counter-hold before they push all the same.
     """
 
     squeeze: float = 0.25
@@ -64,6 +62,7 @@ class Tuning:
     standoff: float = 0.12
     stiffness: float = 10.0
     friction: float = 3.0
+    patience: int = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,11 +148,12 @@ class _Run:
         self.approach(rise)
         wrist = self.close()
         lift = len(self.states) - 1
+        up = np.array([0, 0, lift_height])
         for step in range(LIFT_STEPS):
-            self.step(wrist + [0, 0, lift_height * min_jerk((step + 1) / LIFT_STEPS)], self.goal.rotation)
+            self.step(wrist + up * min_jerk((step + 1) / LIFT_STEPS), self.goal.rotation)
         hold, overlap, links = len(self.states) - 1, 0.0, ()
         for _ in range(HOLD_STEPS):
-            self.step(wrist + [0, 0, lift_height], self.goal.rotation)
+            self.step(wrist + up, self.goal.rotation)
             depth, links = self.scene.touching()
             overlap = max(overlap, depth)
         return Recording(tuple(self.states), lift, hold, overlap, links)
@@ -185,7 +185,7 @@ class _Run:
         lead, settled = 0.0, 0
         for step in range(CLOSE_STEPS):
             fingers, opposed = self._contacts()
-            if opposed or step > PATIENCE:
+            if opposed or step > tuning.patience:
                 lead = min(lead + 0.015, tuning.squeeze)
             settled += lead >= tuning.squeeze
             if settled > 15:
@@ -202,7 +202,7 @@ class _Run:
         """(45,) mask of the hinges of touching fingers, and whether thumb or palm oppose another finger."""
         _, links = self.scene.touching()
         fingers = {(link - 1) // 3 for link in links if link}
-        opposed = len(fingers) > 1 and 4 in fingers or 0 in links and len(fingers) > 0
+        opposed = (4 in fingers and len(fingers) > 1) or (0 in links and len(fingers) > 0)
         return np.repeat([finger in fingers for finger in range(5)], 9), opposed
 
     def _closing_direction(self) -> np.ndarray:

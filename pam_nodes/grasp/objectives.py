@@ -101,7 +101,7 @@ def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: in
         )
     goals = _distinct(scene, start, grip, _interleave(ranked), count)
     if not goals:
-        raise ValueError(f"Found no way to grasp the {name} with the hand above the table and clear of it: raise the object or give a target pose.")
+        raise ValueError(f"Found no way to grasp the {name} with the open hand above the table: raise the object or give a target pose.")
     return goals
 
 

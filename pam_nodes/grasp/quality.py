@@ -61,6 +61,6 @@ def describe(report: GraspReport) -> str:
     verdict = "success" if report.success else "no stable grasp"
     return (
         f"{verdict} after {report.attempts} attempt{'s' if report.attempts > 1 else ''}. {report.message} "
-        f"Lift {report.lifted * 100:.1f} cm, tilt {np.degrees(report.tilt):.0f} deg, slip {report.slip * 1000:.1f} mm, overlap {report.penetration * 1000:.1f} mm, "
-        f"{report.contact_links} contact links."
+        f"Lift {report.lifted * 100:.1f} cm, tilt {np.degrees(report.tilt):.0f} deg, slip {report.slip * 1000:.1f} mm, "
+        f"overlap {report.penetration * 1000:.1f} mm, {report.contact_links} contact links."
     )

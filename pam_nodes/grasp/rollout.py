@@ -16,7 +16,7 @@ from ..hands.model import HandModel
 from ..hands.pose import HandPose
 from ..progress import Progress, silent
 from .collision import collision_shape
-from .controller import Goal, Recording, Tuning, run_attempt
+from .controller import CLOSE_STEPS, HOLD_STEPS, LIFT_STEPS, Goal, Recording, Tuning, run_attempt
 from .hand_body import HandBody, build_hand_body, to_hinges
 from .mirror import mirror_mesh, mirror_pose, mirror_transforms
 from .objectives import sample_goals
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 MAX_DISTANCE = 1.0
 """Metres between the wrist and the object at the start."""
 
-STEPS_PER_ATTEMPT = 450
+STEPS_PER_ATTEMPT = 250 + CLOSE_STEPS + LIFT_STEPS + HOLD_STEPS
 """Control steps of one attempt at most, the unit of the progress report."""
 
 
@@ -79,28 +79,29 @@ def rollout(
         UnstableSimulationError: every attempt diverged.
     """
     _check(hand, start, target, options)
-    start, target = start.frame(0), target and target.frame(-1)
+    start, target = start.frame(0), None if target is None else target.frame(-1)
     if hand.side == "left":
-        result = rollout(mirrored(hand), mirror_pose(start), mirror_mesh(mesh), target and mirror_pose(target), options, progress)
+        other = None if target is None else mirror_pose(target)
+        result = rollout(mirrored(hand), mirror_pose(start), mirror_mesh(mesh), other, options, progress)
         return _mirror_back(result, hand, mesh)
 
     body = build_hand_body(hand, start.betas)
     shape = collision_shape(mesh)
-    origin = _wrist_origin(hand, start)
-    first = _state(start, mesh, origin)
+    first = _state(hand, start, mesh)
     distance = np.linalg.norm(shape.samples @ mesh.object_to_world[:3, :3].T + mesh.object_to_world[:3, 3] - first.wrist, axis=1).min()
     if distance > MAX_DISTANCE:
         raise ValueError(f"The {mesh.name} is {distance:.1f} m from the wrist of the start pose, expected at most 1 m: move one of them.")
-    grasp = target and _state(target, mesh, _wrist_origin(hand, target))
+    grasp = None if target is None else _state(hand, target, mesh)
     scene = Scene(body, _limits(body, first, grasp), shape, shape.mass(options.object_density))
     depth, _ = scene.overlap(first)
     if depth > 0.005:
         raise ValueError(f"The start pose h_0 is {depth * 1000:.0f} mm inside the {mesh.name}: move the start pose away from it.")
-    plans = _plans(scene, first, grasp, mesh.name, options)
-    recording, report = _best(scene, first, plans, options, progress)
+    recording, report = _best(scene, first, _plans(scene, first, grasp, mesh.name, options), options, progress)
+    if not report.success:
+        report = replace(report, message=f"{report.message}{_unrest(scene, first, mesh.name)}")
     if options.require_success and not report.success:
         raise ValueError(f"No stable grasp of the {mesh.name} in {report.attempts} attempts. {report.message}")
-    return _trajectory(hand, start, mesh, recording, report, origin, options)
+    return _trajectory(hand, start, mesh, recording, report, options)
 
 
 def _check(hand: HandModel, start: HandPose, target: HandPose | None, options: RolloutOptions) -> None:
@@ -108,7 +109,7 @@ def _check(hand: HandModel, start: HandPose, target: HandPose | None, options: R
         if pose is None:
             continue
         if pose.side != hand.side:
-            raise ValueError(f"Expected a {name} of a {hand.side} hand for '{hand.name}', found a {pose.side} one: use the same hand for both.")
+            raise ValueError(f"Expected a {name} of a {hand.side} hand, found one of a {pose.side} hand: make it with '{hand.name}' itself.")
         if len(pose.betas) > hand.num_betas:
             raise ValueError(f"Expected at most {hand.num_betas} betas for '{hand.name}', found {len(pose.betas)} in the {name}.")
     if options.length < 2:
@@ -119,9 +120,7 @@ def _check(hand: HandModel, start: HandPose, target: HandPose | None, options: R
         raise ValueError(f"Expected at least 1 attempt, found {options.max_attempts}.")
 
 
-def _plans(
-    scene: Scene, first: State, grasp: State | None, name: str, options: RolloutOptions
-) -> Iterator[tuple[Goal, Tuning]]:
+def _plans(scene: Scene, first: State, grasp: State | None, name: str, options: RolloutOptions) -> Iterator[tuple[Goal, Tuning]]:
     """What each attempt does: the plain recipe first, then variations of it."""
     rng = np.random.default_rng(options.seed)
     if grasp is None:
@@ -138,6 +137,7 @@ def _plans(
                 standoff=rng.uniform(0.08, 0.2),
                 stiffness=rng.choice([6.0, 10.0, 16.0]),
                 friction=rng.choice([3.0, 4.0]),
+                patience=rng.choice([0, 60]),
             )
             goal = replace(goal, wrist=goal.wrist + rng.normal(scale=0.004, size=3))
         yield goal, tuning
@@ -151,8 +151,12 @@ def _best(
     best: tuple[Recording, GraspReport] | None = None
     for attempt, (goal, tuning) in enumerate(plans):
         steps = iter(range(attempt * STEPS_PER_ATTEMPT, total))
+
+        def tick(steps: Iterator[int] = steps) -> None:
+            progress(next(steps), total)
+
         try:
-            recording = run_attempt(scene, first, goal, tuning, options.lift_height, lambda steps=steps: progress(next(steps, total), total))
+            recording = run_attempt(scene, first, goal, tuning, options.lift_height, tick)
         except UnstableSimulationError:
             log.info("Attempt %d became unstable.", attempt + 1)
             continue
@@ -170,6 +174,15 @@ def _best(
     return best[0], replace(best[1], attempts=attempt + 1)
 
 
+def _unrest(scene: Scene, first: State, name: str) -> str:
+    """A sentence when the object does not stay where it was placed while the hand stands still, else nothing."""
+    scene.reset(first)
+    for _ in range(60):
+        scene.command(first.wrist, Rotation.from_matrix(first.rotation), first.hinges)
+    moved = np.linalg.norm(scene.state().object_to_world[:3, 3] - first.object_to_world[:3, 3])
+    return f" The {name} does not rest at its start pose, it moves {moved * 100:.0f} cm by itself: place it on the table." if moved > 0.02 else ""
+
+
 def _limits(body: HandBody, *states: State | None) -> np.ndarray:
     """Hinge bounds that admit the flat hand and the poses given."""
     return body.widened(np.zeros(45), *(state.hinges for state in states if state is not None))
@@ -180,17 +193,18 @@ def _wrist_origin(hand: HandModel, pose: HandPose) -> np.ndarray:
     return np.asarray(rest_joints(hand, pose.betas)[0], dtype=np.float64)
 
 
-def _state(pose: HandPose, mesh: ObjectMesh, origin: np.ndarray) -> State:
+def _state(hand: HandModel, pose: HandPose, mesh: ObjectMesh) -> State:
+    """A hand pose of one frame with the object at its start."""
     rotation = Rotation.from_rotvec(np.asarray(pose.global_orient[0], dtype=np.float64)).as_matrix()
-    return State(origin + pose.transl[0], rotation, to_hinges(pose.hand_pose[0]), np.asarray(mesh.object_to_world, dtype=np.float64))
+    return State(_wrist_origin(hand, pose) + pose.transl[0], rotation, to_hinges(pose.hand_pose[0]), np.asarray(mesh.object_to_world, dtype=np.float64))
 
 
 def _trajectory(
-    hand: HandModel, start: HandPose, mesh: ObjectMesh, recording: Recording, report: GraspReport, origin: np.ndarray, options: RolloutOptions
+    hand: HandModel, start: HandPose, mesh: ObjectMesh, recording: Recording, report: GraspReport, options: RolloutOptions
 ) -> Trajectory:
     """Frames of the recording; the first is h_0 and o_0 to the bit."""
     wrist, orient, hand_pose, objects = resample(recording.states, options.length)
-    transl = wrist - origin
+    transl = wrist - _wrist_origin(hand, start)
     orient[0], hand_pose[0], transl[0], objects[0] = start.global_orient[0], start.hand_pose[0], start.transl[0], mesh.object_to_world
     pose = replace(start, global_orient=orient, hand_pose=hand_pose, transl=transl)
     return Trajectory((HandTrack(hand, pose),), (ObjectTrack(mesh, objects),), options.fps, report)

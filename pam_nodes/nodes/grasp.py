@@ -20,7 +20,7 @@ class PAMGraspRollout(io.ComfyNode):
             node_id="PAMGraspRollout",
             display_name="Grasp Rollout (PAM)",
             category=sockets.POSE,
-            description="Simulates the hand from its start pose to a grasp of the object, then lifts and holds it (MuJoCo physics on the CPU). "
+            description="Simulates the hand from its start pose to a grasp of the object, then lifts and holds it (MuJoCo, on the CPU). "
             "With a target pose the hand closes as that pose says; without one it looks for a grasp itself. "
             "Tries again with variations until the object stays in the hand.",
             search_aliases=["grasp", "hand motion", "hoi trajectory", "graspxl", "simulate hand", "pick up", "mujoco"],
@@ -33,8 +33,10 @@ class PAMGraspRollout(io.ComfyNode):
                     optional=True,
                     tooltip="Hand at the moment it has grasped the object where it stands (h_T). Not connected: grasps are sampled.",
                 ),
-                io.Int.Input("length", default=49, min=2, max=1000, tooltip="Frames. The whole motion is fitted to them; CogVideoX takes 4k + 1."),
-                io.Float.Input("fps", default=15.0, min=1.0, max=120.0, step=1.0, tooltip="Frames a second of the trajectory and its previews."),
+                io.Int.Input(
+                    "length", default=49, min=2, max=1000, tooltip="Frames. The whole motion is fitted to them; CogVideoX takes 4k + 1."
+                ),
+                io.Float.Input("fps", default=15.0, min=1.0, max=120.0, step=1.0, tooltip="Frames a second of the trajectory."),
                 io.Int.Input(
                     "seed",
                     default=0,
@@ -60,7 +62,7 @@ class PAMGraspRollout(io.ComfyNode):
                     "require_success",
                     default=False,
                     advanced=True,
-                    tooltip="Stop the workflow when no attempt holds the object. Off: the best attempt goes on, with a warning in the report.",
+                    tooltip="Stop the workflow when no attempt holds the object. Off: the best attempt goes on, the report says so.",
                 ),
             ],
             outputs=[

@@ -22,7 +22,7 @@ class PAMPreviewMotion3D(io.ComfyNode):
             "Connect it to Preview 3D & Animation to play it, or to Save GLB to keep it.",
             search_aliases=["glb", "gltf", "3d preview", "animation", "play trajectory"],
             inputs=[sockets.HoiTrajectory.Input("trajectory", tooltip="Hands and objects over time, from Grasp Rollout.")],
-            outputs=[io.File3DGLB.Output(display_name="GLB", tooltip="Animated GLB, Y up, metres, one clip. Plays in Preview 3D & Animation.")],
+            outputs=[io.File3DGLB.Output(display_name="GLB", tooltip="Animated GLB for Preview 3D & Animation: Y up, metres, one clip.")],
         )
 
     @classmethod
