@@ -151,9 +151,8 @@ def test_other_types_and_missing_files(tmp_path):
 
 
 @pytest.mark.shared
-def test_graspxl_objects_load(request):
-    folder = request.config.rootpath.parent / "shared" / "data" / "graspxl" / "sequence_objects"
-    if not folder.exists():
-        pytest.skip(f"no shared data at {folder}")
-    for path in sorted(folder.glob("*.obj")):
+def test_graspxl_objects_load(shared_dir):
+    paths = sorted((shared_dir / "data" / "graspxl" / "sequence_objects").glob("*.obj"))
+    assert paths
+    for path in paths:
         assert 0.01 < load_mesh(path).extents.max() < 0.5

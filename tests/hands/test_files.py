@@ -130,10 +130,8 @@ def test_npz_and_safetensors_load_to_the_same_hand(tmp_path):
 
 
 @pytest.mark.shared
-def test_default_hand_is_the_shared_conversion():
-    folder = Path(__file__).parents[2].parent / "shared" / "assets" / "hand"
-    if not folder.exists():
-        pytest.skip(f"no shared data at {folder}")
+def test_default_hand_is_the_shared_conversion(shared_dir):
+    folder = shared_dir / "assets" / "hand"
     for side in ("right", "left"):
         expected, found = load_hand(folder / f"HAND_{side.upper()}.npz"), load_default_hand(side)
         for name in "v_template weights J_regressor".split():
