@@ -86,7 +86,7 @@ def _fill_ends(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     start, end, height = start[sloped], end[sloped], height[sloped]
     twice = 2 * ((end[:, 0] - start[:, 0]) << 16) + height
     slope = np.sign(twice) * (np.abs(twice) // (2 * height))
-    step = np.arange(height.max())
+    step = np.arange(height.max(initial=0))
     x = ((start[:, 0, None] << 16) + slope[:, None] * step + (1 << 15)) >> 16
     y = start[:, 1, None] + step
     inside = step < height[:, None]

@@ -7,6 +7,11 @@ from .sockets import CONDITIONS, HoiCamera, HoiTrajectory
 AUTO, ORBIT = "auto-frame", "orbit"
 
 
+def _number(name: str, default: float, low: float, high: float, tooltip: str, step: float = 0.01, advanced: bool = False) -> io.Input:
+    """A float widget that keeps typed digits beyond its step."""
+    return io.Float.Input(name, default=default, min=low, max=high, step=step, round=False, tooltip=tooltip, advanced=advanced)
+
+
 class PAMHOICamera(io.ComfyNode):
     """A fixed camera for the condition renderer."""
 
@@ -29,29 +34,21 @@ class PAMHOICamera(io.ComfyNode):
                 ),
                 io.Int.Input("width", default=720, min=64, max=4096, step=8, tooltip="Picture width, pixels. PAM's own models use 720."),
                 io.Int.Input("height", default=480, min=64, max=4096, step=8, tooltip="Picture height, pixels. PAM's own models use 480."),
-                io.Float.Input("fov", default=40.0, min=5.0, max=120.0, step=1.0, tooltip="Vertical field of view, degrees."),
-                io.Float.Input(
+                _number("fov", 40.0, 5.0, 120.0, "Vertical field of view, degrees.", step=1.0),
+                _number(
                     "azimuth",
-                    default=25.0,
-                    min=-360.0,
-                    max=360.0,
+                    25.0,
+                    -360.0,
+                    360.0,
+                    "Degrees around the vertical axis. 0 looks along +Y with X to the right; positive moves the camera towards +X.",
                     step=1.0,
-                    tooltip="Degrees around the vertical axis. 0 looks along +Y with X to the right; positive moves the camera towards +X.",
                 ),
-                io.Float.Input(
-                    "elevation", default=30.0, min=-90.0, max=90.0, step=1.0, tooltip="Degrees above the table; 90 looks straight down."
-                ),
-                io.Float.Input(
-                    "margin", default=0.08, min=0.0, max=0.45, step=0.01, tooltip="auto-frame: share of the picture left free at each side."
-                ),
-                io.Float.Input(
-                    "distance", default=0.7, min=0.05, max=20.0, step=0.01, tooltip="orbit: metres from the target.", advanced=True
-                ),
-                io.Float.Input("target_x", default=0.0, min=-10.0, max=10.0, step=0.01, tooltip="orbit: target, metres.", advanced=True),
-                io.Float.Input("target_y", default=0.0, min=-10.0, max=10.0, step=0.01, tooltip="orbit: target, metres.", advanced=True),
-                io.Float.Input(
-                    "target_z", default=0.08, min=-10.0, max=10.0, step=0.01, tooltip="orbit: target, metres above table.", advanced=True
-                ),
+                _number("elevation", 30.0, -90.0, 90.0, "Degrees above the table; 90 looks straight down.", step=1.0),
+                _number("margin", 0.08, 0.0, 0.45, "auto-frame: share of the picture left free at each side."),
+                _number("distance", 0.7, 0.05, 20.0, "orbit: metres from the target.", advanced=True),
+                _number("target_x", 0.0, -10.0, 10.0, "orbit: target, metres.", advanced=True),
+                _number("target_y", 0.0, -10.0, 10.0, "orbit: target, metres.", advanced=True),
+                _number("target_z", 0.08, -10.0, 10.0, "orbit: target, metres above the table.", advanced=True),
                 HoiTrajectory.Input("trajectory", optional=True, tooltip="The motion that auto-frame fits into the picture."),
                 io.Load3DCamera.Input(
                     "viewer_camera",

@@ -59,8 +59,9 @@ def test_shapes_equal_opencv_at_every_size():
         ours = np.zeros_like(theirs)
         ours[tuple((disc(radius) + 20).T[::-1])] = 255
         np.testing.assert_array_equal(ours, theirs)
-    for _ in range(600):
-        a, b, angle = int(rng.integers(1, 170)), int(rng.integers(1, 20)), int(rng.integers(-180, 181))
+    sizes = [(a, b, angle) for a in (0, 1, 2) for b in (1, 2) for angle in range(0, 360, 15)]
+    sizes += zip(rng.integers(3, 170, 500).tolist(), rng.integers(1, 20, 500).tolist(), rng.integers(-180, 181, 500).tolist(), strict=True)
+    for a, b, angle in sizes:
         centre = rng.integers(200, 204, 2)
         theirs, ours = np.zeros((404, 404), np.uint8), np.zeros((404, 404), np.uint8)
         cv2.fillConvexPoly(theirs, cv2.ellipse2Poly(tuple(centre.tolist()), (a, b), angle, 0, 360, 1), 255)
@@ -117,6 +118,17 @@ def test_small_pictures_keep_every_bone_visible():
     draw_hand(canvas, points, np.ones(21), scale=auto_scale(192, 128))
     shown = {tuple(c) for c in canvas.reshape(-1, 3).tolist()}
     assert {tuple(c) for c in hand_colors()[1].tolist()} <= shown
+
+
+@pytest.mark.parametrize("height", [16, 64, 128, 1080])
+def test_hands_of_any_size_are_drawn_at_any_size(height):
+    rng = np.random.default_rng(height)
+    for spread in (0, 0.5, 2, 30):
+        canvas = np.zeros((height, height, 3), np.uint8)
+        for _ in range(20):
+            points = height / 2 + rng.normal(0, 1, (21, 2)) * spread
+            draw_hand(canvas, points, np.ones(21), scale=auto_scale(height, height))
+        assert canvas.any()
 
 
 def test_joints_land_where_the_camera_sees_them_and_behind_it_nothing():

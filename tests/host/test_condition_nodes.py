@@ -47,3 +47,43 @@ def test_pack_of_nothing_says_what_to_connect(run_prompt):
     prompt = {"1": {"class_type": "PAMPackConditions", "inputs": {"fps": 12.0, "style": "dexycb"}}, "2": probe("pack", "1")}
     with pytest.raises(NodeFailed, match="connect depth, segmentation or keypoints"):
         run_prompt(prompt)
+
+
+def filmed(**render):
+    """Hand, mug, one short rollout, a camera that fits it, and the renderer."""
+    place = {f"wrist_{k}": v for k, v in zip("xyz", (0.0, -0.2, 0.12), strict=True)} | {f"rotation_{k}": 0.0 for k in "xyz"}
+    fingers = {f"{f}_{m}": 0.0 for f in ("thumb", "index", "middle", "ring", "pinky") for m in ("flexion", "spread")}
+    hand = dict(hand_file="embedded CC0 hand", side="right", left_shape="as_file", tips="manopth", betas="")
+    grasp = dict(length=5, fps=15.0, seed=0, lift_height=0.1, max_attempts=1, object_density=300.0, require_success=False)
+    options = dict(style="dexycb", length=0, preview=True, skin="medium", table="plain", bone_order="motion", normals=False) | render
+    mug = dict(kind="mug", size=1.0, natural_color=True, color="#c83232")
+    return {
+        "1": {"class_type": "PAMLoadManoHand", "inputs": hand},
+        "2": {"class_type": "PAMHandPose", "inputs": {"hand": ["1", 0], "preset": "relaxed"} | place | fingers},
+        "3": {"class_type": "PAMDemoObject", "inputs": mug},
+        "4": {"class_type": "PAMGraspRollout", "inputs": {"hand": ["1", 0], "start_pose": ["2", 0], "object": ["3", 0]} | grasp},
+        "5": {"class_type": "PAMHOICamera", "inputs": CAMERA | {"mode": "auto-frame", "trajectory": ["4", 0]}},
+        "6": {"class_type": "PAMRenderConditions", "inputs": {"trajectory": ["4", 0], "camera": ["5", 0]} | options},
+    }
+
+
+def test_motion_is_filmed_and_only_the_camera_side_runs_again(run_prompt, probed):
+    outputs = ["depth", "segmentation", "keypoints", "hand_mask", "object_mask", "preview"]
+    prompt = filmed() | {str(10 + i): probe(f"filmed_{name}", "6", i + 1) for i, name in enumerate(outputs)}
+    result = run_prompt(prompt)
+    got = {name: probed(result, str(10 + i))[0]["value"] for i, name in enumerate(outputs)}
+    assert all(got[name].shape == (5, 64, 96, 3) for name in ("depth", "segmentation", "keypoints", "preview"))
+    hand, thing = got["hand_mask"] > 0, got["object_mask"] > 0
+    assert hand.any(axis=(1, 2)).all() and thing.any(axis=(1, 2)).all() and not (hand & thing).any()
+    np.testing.assert_array_equal(got["depth"].any(axis=3), hand | thing)
+    np.testing.assert_allclose(got["segmentation"][hand].mean(axis=0), [92 / 255, 0, 1], atol=1e-5)
+    prompt["5"]["inputs"]["azimuth"] = 60.0
+    again = run_prompt(prompt)
+    assert "4" in again.cached and {"5", "6"} <= set(again.executed)
+
+
+def test_camera_that_sees_nothing_says_what_to_do(run_prompt):
+    prompt = filmed(preview=False) | {"9": probe("nothing", "6")}
+    prompt["5"]["inputs"] |= {"mode": "orbit", "target_x": 9.0}
+    with pytest.raises(NodeFailed, match=r"Everything is outside the camera in every frame.*auto-frame"):
+        run_prompt(prompt)
