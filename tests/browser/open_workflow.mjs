@@ -1,5 +1,6 @@
 // Opens a workflow in the real frontend in headless Chromium and prints, as JSON, what the page made of it.
-// usage: node open_workflow.mjs '{"url", "workflow", "screenshot", "nodes2": false, "chromium", "modules"}'
+// usage: node open_workflow.mjs '{"url", "workflow", "screenshot", "nodes2": false, "run": false, "chromium", "modules"}'
+// "run" queues it from the page and takes the screenshot with the results in it.
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -11,6 +12,7 @@ const { chromium } = createRequire(path.join(job.modules, "_"))("playwright-core
 const settings = {
   "Comfy.TutorialCompleted": true, "Comfy.Release.Status": "skipped", "Comfy.Workflow.ShowMissingModelsWarning": false,
   "Comfy.Minimap.Visible": false, "Comfy.VueNodes.Enabled": job.nodes2 === true, "Comfy.AppBuilder.VueNodeSwitchDismissed": true,
+  "LiteGraph.Canvas.MinFontSizeForLOD": 0, // classic leaves out the text of small nodes
 };
 await fetch(job.url + "/api/settings", {
   method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(settings),
@@ -42,6 +44,12 @@ try {
   await page.waitForTimeout(1000);
   await page.evaluate(() => window.app.extensionManager.command.execute("Comfy.Canvas.FitView"));
   await page.waitForTimeout(1500);
+  const outcome = !job.run ? null : await page.evaluate(() => new Promise((resolve) => {
+    for (const type of ["execution_success", "execution_error", "execution_interrupted"])
+      window.comfyAPI.api.api.addEventListener(type, (event) => resolve({ type, message: event.detail.exception_message }));
+    window.app.queuePrompt(0, 1);
+  }));
+  if (job.run) await page.waitForTimeout(4000);
   if (job.screenshot) await page.screenshot({ path: job.screenshot });
 
   const found = await page.evaluate(async () => {
@@ -53,7 +61,7 @@ try {
       rendered: document.querySelectorAll("[data-node-id]").length, // Nodes 2.0 draws nodes as elements, classic on the canvas
     };
   });
-  console.log(JSON.stringify({ ...found, errors }));
+  console.log(JSON.stringify({ ...found, outcome, errors }));
 } finally {
   await browser.close();
 }

@@ -40,21 +40,16 @@ def find(prompt: dict, class_type: str) -> str | None:
     return next((node for node, item in prompt.items() if item["class_type"] == class_type), None)
 
 
-@pytest.fixture(scope="module", params=WORKFLOWS, ids=lambda path: path.stem)
-def scene(request, host_session):
-    """The pose stage and the condition pictures of a shipped workflow, ending in a probe."""
-    if isinstance(host_session, str):
-        pytest.skip(host_session)
-    from hostkit.client import Client
-
-    client = Client(host_session.url)
+@pytest.fixture(params=WORKFLOWS, ids=lambda path: path.stem)
+def scene(request, client, run_prompt):
+    """The pose stage and the condition pictures of a shipped workflow, ending in a probe, run once."""
     prompt = convert(json.loads(request.param.read_text(encoding="utf-8")), client.object_info())
     render = find(prompt, "PAMRenderConditions")
     if render is None:
         pytest.skip("renders no conditions")
     cut = upstream(prompt, render)
     cut["probe"] = {"class_type": "PamProbe", "inputs": {"value": [render, 0], "name": "cache"}}
-    client.run(cut)
+    run_prompt(cut)
     return cut
 
 
