@@ -6,6 +6,36 @@ from comfy_api.latest import io
 from . import sockets
 
 
+class PAMLoadCogVideoX(io.ComfyNode):
+    """Load CogVideoX image-to-video as a MODEL."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="PAMLoadCogVideoX",
+            display_name="Load CogVideoX (PAM)",
+            category=sockets.MOTION,
+            description="Loads a CogVideoX 1.0 image-to-video transformer in one file, in diffusers' or ComfyUI's key names, or PAM's merged "
+            "motion checkpoint. Core's loader gives this family wrong positions; this one equals diffusers.",
+            search_aliases=["cogvideox loader", "load diffusion model", "i2v", "pam motion"],
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=folder_paths.get_filename_list("diffusion_models"),
+                    tooltip="File in models/diffusion_models.",
+                )
+            ],
+            outputs=[io.Model.Output(display_name="MODEL", tooltip="For Apply HOI Control CogVideoX or KSampler; any sampler fits.")],
+        )
+
+    @classmethod
+    def execute(cls, model_name: str) -> io.NodeOutput:
+        from ..host.cogvideox import load_cogvideox
+        from ..host.mini import load
+
+        return io.NodeOutput(load_cogvideox(load(folder_paths.get_full_path_or_raise("diffusion_models", model_name))[0]))
+
+
 class PAMLoadHOIControlCogVideoX(io.ComfyNode):
     """Load PAM's motion control as a MODEL_PATCH."""
 
@@ -104,4 +134,4 @@ class PAMCogVideoXFirstFrame(io.ComfyNode):
         return io.NodeOutput(*start_from_image(positive, negative, vae, start_image, width, height, length))
 
 
-NODES = [PAMLoadHOIControlCogVideoX, PAMApplyHOIControlCogVideoX, PAMCogVideoXFirstFrame]
+NODES = [PAMLoadCogVideoX, PAMLoadHOIControlCogVideoX, PAMApplyHOIControlCogVideoX, PAMCogVideoXFirstFrame]

@@ -30,7 +30,7 @@ class Graph:
     links: list[list] = field(default_factory=list)
     groups: list[dict] = field(default_factory=list)
 
-    def add(self, kind: str, at: tuple[int, int], size: tuple[int, int], title: str | None = None, **values) -> Node:
+    def add(self, kind: str, at: tuple[int, int], size: tuple[int, int], title: str | None = None, /, **values) -> Node:
         """Place a node.
 
         Args:
