@@ -124,7 +124,9 @@ def studio(info: dict) -> Graph:
     """Own mesh, own numbers, own pictures: every modality apart and together again."""
     g = Graph(info)
     hand = g.add("PAMLoadManoHand", (0, 0), (300, 150))
-    start = g.add("PAMHandPoseFromNumbers", (0, 200), (300, 380), "Start pose h_0", hand=hand[0], wrist_y=-0.24, wrist_z=0.14, rotation_y=60)
+    start = g.add(
+        "PAMHandPoseFromNumbers", (0, 200), (300, 380), "Start pose h_0", hand=hand[0], wrist_y=-0.24, wrist_z=0.14, rotation_y=60
+    )
     mesh = g.add("PAMLoadObjectMesh", (0, 630), (300, 260))
     motion = g.add("PAMGraspRollout", (340, 0), (300, 320), hand=hand[0], start_pose=start[0], object=mesh[0], length=17, fps=8.0)
     camera = g.add("PAMHOICamera", (340, 370), (300, 340), mode="auto-frame", width=480, height=320, trajectory=motion[0])

@@ -15,8 +15,8 @@ class PAMLoadHOIControlNetFlux(io.ComfyNode):
             node_id="PAMLoadHOIControlNetFlux",
             display_name="Load HOI ControlNet Flux (PAM)",
             category=sockets.APPEARANCE,
-            description="Loads a hand-object ControlNet for Flux: PAM's released double net (controlnet.bin), a single 12- or 3-channel net, "
-            "or a net on VAE latents. What it is, is read from its tensors.",
+            description="Loads a hand-object ControlNet for Flux: PAM's released double net (controlnet.bin), a single 12- or 3-channel "
+            "net, or a net on VAE latents. What it is, is read from its tensors.",
             search_aliases=["pam controlnet", "flux controlnet", "xlabs controlnet", "doublecontrol"],
             inputs=[
                 io.Combo.Input(
@@ -60,10 +60,18 @@ class PAMApplyHOIControlNet(io.ComfyNode):
                 io.Conditioning.Input("negative", tooltip="Negative conditioning; it is guided too."),
                 io.ControlNet.Input("control_net", tooltip="From Load HOI ControlNet Flux or Load PAM Mini Appearance."),
                 sockets.HoiConditions.Input("conditions", tooltip="From Render HOI Conditions or Pack Conditions."),
-                io.Vae.Input("vae", optional=True, tooltip="Flux's VAE, for ControlNets that read latents. The released PAM net reads pixels."),
-                io.Float.Input("strength", default=1.0, min=0.0, max=10.0, step=0.01, tooltip="How strongly the conditions guide; 1 as trained."),
-                io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling before guidance starts."),
-                io.Float.Input("end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling after which guidance ends."),
+                io.Vae.Input(
+                    "vae", optional=True, tooltip="Flux's VAE, for ControlNets that read latents. The released PAM net reads pixels."
+                ),
+                io.Float.Input(
+                    "strength", default=1.0, min=0.0, max=10.0, step=0.01, tooltip="How strongly the conditions guide; 1 as trained."
+                ),
+                io.Float.Input(
+                    "start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling before guidance starts."
+                ),
+                io.Float.Input(
+                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling after which guidance ends."
+                ),
                 io.Int.Input(
                     "frame",
                     default=0,
@@ -80,9 +88,7 @@ class PAMApplyHOIControlNet(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
-        cls, positive, negative, control_net, conditions, strength, start_percent, end_percent, frame=0, vae=None
-    ) -> io.NodeOutput:
+    def execute(cls, positive, negative, control_net, conditions, strength, start_percent, end_percent, frame=0, vae=None) -> io.NodeOutput:
         from ..host.flux_control import apply_conditions
 
         span = (start_percent, end_percent)

@@ -22,7 +22,9 @@ class PAMLoadMiniAppearance(io.ComfyNode):
                 io.Model.Output(display_name="MODEL", tooltip="Flux-type model for KSampler, 192 x 128, cfg 1 to 2."),
                 io.Clip.Output(display_name="CLIP", tooltip="Its text encoders; a small vocabulary of hands, colours, objects and tables."),
                 io.Vae.Output(display_name="VAE", tooltip="Its image VAE; the ControlNet needs it too."),
-                io.ControlNet.Output(display_name="CONTROL_NET", tooltip="HOI ControlNet for Apply HOI ControlNet: depth, segmentation, keypoints."),
+                io.ControlNet.Output(
+                    display_name="CONTROL_NET", tooltip="HOI ControlNet for Apply HOI ControlNet: depth, segmentation, keypoints."
+                ),
             ],
         )
 

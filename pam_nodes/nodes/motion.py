@@ -15,8 +15,8 @@ class PAMLoadCogVideoX(io.ComfyNode):
             node_id="PAMLoadCogVideoX",
             display_name="Load CogVideoX (PAM)",
             category=sockets.MOTION,
-            description="Loads a CogVideoX 1.0 image-to-video transformer in one file, in diffusers' or ComfyUI's key names, or PAM's merged "
-            "motion checkpoint. Core's loader gives this family wrong positions; this one equals diffusers.",
+            description="Loads a CogVideoX 1.0 image-to-video transformer in one file, in diffusers' or ComfyUI's key names, or PAM's "
+            "merged motion checkpoint. Core's loader gives this family wrong positions; this one equals diffusers.",
             search_aliases=["cogvideox loader", "load diffusion model", "i2v", "pam motion"],
             inputs=[
                 io.Combo.Input(
@@ -83,9 +83,15 @@ class PAMApplyHOIControlCogVideoX(io.ComfyNode):
                 sockets.ModelPatch.Input("model_patch", tooltip="From Load HOI Control CogVideoX or Load PAM Mini Motion."),
                 io.Vae.Input("vae", tooltip="CogVideoX's VAE, which encodes the conditions."),
                 sockets.HoiConditions.Input("conditions", tooltip="As long and as large as the video to make."),
-                io.Float.Input("strength", default=1.0, min=0.0, max=10.0, step=0.01, tooltip="How strongly the conditions guide; 1 as trained."),
-                io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling before guidance starts."),
-                io.Float.Input("end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling after which guidance ends."),
+                io.Float.Input(
+                    "strength", default=1.0, min=0.0, max=10.0, step=0.01, tooltip="How strongly the conditions guide; 1 as trained."
+                ),
+                io.Float.Input(
+                    "start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling before guidance starts."
+                ),
+                io.Float.Input(
+                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling after which guidance ends."
+                ),
             ],
             outputs=[io.Model.Output(display_name="MODEL", tooltip="The guided model, for KSampler.")],
         )
@@ -108,16 +114,22 @@ class PAMCogVideoXFirstFrame(io.ComfyNode):
             node_id="PAMCogVideoXFirstFrame",
             display_name="CogVideoX First Frame (PAM)",
             category=sockets.MOTION,
-            description="Gives CogVideoX its first frame and an empty latent of the right size. Any picture will do: the appearance stage's, "
-            "a photo, another model's.",
+            description="Gives CogVideoX its first frame and an empty latent of the right size. Any picture will do: the appearance "
+            "stage's, a photo, another model's.",
             search_aliases=["image to video", "i2v", "start image", "empty video latent", "cogvideox"],
             inputs=[
                 io.Conditioning.Input("positive", tooltip="Prompt conditioning from CLIP Text Encode."),
                 io.Conditioning.Input("negative", tooltip="Negative conditioning."),
                 io.Vae.Input("vae", tooltip="CogVideoX's VAE."),
-                io.Image.Input("start_image", optional=True, tooltip="First frame, stretched to the video's size as in PAM. None: text to video."),
-                io.Int.Input("width", default=720, min=16, max=4096, step=16, tooltip="Video width in pixels; 720 for CogVideoX-5b, 192 for mini."),
-                io.Int.Input("height", default=480, min=16, max=4096, step=16, tooltip="Video height in pixels; 480 for CogVideoX-5b, 128 for mini."),
+                io.Image.Input(
+                    "start_image", optional=True, tooltip="First frame, stretched to the video's size as in PAM. None: text to video."
+                ),
+                io.Int.Input(
+                    "width", default=720, min=16, max=4096, step=16, tooltip="Video width in pixels; 720 for CogVideoX-5b, 192 for mini."
+                ),
+                io.Int.Input(
+                    "height", default=480, min=16, max=4096, step=16, tooltip="Video height in pixels; 480 for CogVideoX-5b, 128 for mini."
+                ),
                 io.Int.Input("length", default=49, min=1, max=1025, step=4, tooltip="Frames: 4k + 1. 49 for CogVideoX-5b, 17 for mini."),
             ],
             outputs=[

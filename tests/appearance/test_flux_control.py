@@ -47,7 +47,8 @@ def oracle():
     """A random ControlNet of diffusers in the XLabs layout: 3-channel pixel hint."""
     torch.manual_seed(0)
     model = FluxControlNetModel(
-        patch_size=2, in_channels=64, num_layers=2, num_single_layers=0, attention_head_dim=128, num_attention_heads=1, joint_attention_dim=CONTEXT,
+        patch_size=2, in_channels=64, num_layers=2, num_single_layers=0, attention_head_dim=128, num_attention_heads=1,
+        joint_attention_dim=CONTEXT,
         pooled_projection_dim=VECTOR, guidance_embeds=True, axes_dims_rope=[16, 56, 56], conditioning_embedding_channels=16,
     )  # fmt: skip
     for parameter in model.parameters():
@@ -90,8 +91,17 @@ def residuals(net: HOIFluxControl, hint: torch.Tensor, inputs: dict) -> list[tor
 @pytest.fixture
 def inputs():
     generator = torch.Generator().manual_seed(1)
-    normal = lambda *shape: torch.randn(*shape, generator=generator)
-    return {"x": normal(2, 16, 6, 8), "context": normal(2, 5, CONTEXT), "y": normal(2, VECTOR), "t": torch.tensor([0.3, 0.9]), "guidance": torch.full((2,), 4.0)}
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    return {
+        "x": normal(2, 16, 6, 8),
+        "context": normal(2, 5, CONTEXT),
+        "y": normal(2, VECTOR),
+        "t": torch.tensor([0.3, 0.9]),
+        "guidance": torch.full((2,), 4.0),
+    }
 
 
 def oracle_residuals(model: FluxControlNetModel, hint: torch.Tensor, inputs: dict) -> list[torch.Tensor]:
@@ -136,7 +146,9 @@ def test_double_net_is_the_sum_of_its_branches(oracle, inputs):
 def test_released_layout_has_172_tensors_of_the_documented_shapes():
     """Names and shapes of specs pam_reference 2.1, at full size but without memory."""
     with torch.device("meta"):
-        net = HOIFluxControl(config(hidden_size=3072, context_dim=4096, vec_dim=768, branches=(("depth", "normals"), ("keypoints", "segmentation"))))
+        net = HOIFluxControl(
+            config(hidden_size=3072, context_dim=4096, vec_dim=768, branches=(("depth", "normals"), ("keypoints", "segmentation")))
+        )
     shapes = {name: tuple(value.shape) for name, value in net.state_dict().items()}
     assert len(shapes) == 172
     assert sum(value.numel() for value in net.state_dict().values()) == 1_487_615_424

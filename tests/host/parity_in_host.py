@@ -3,6 +3,7 @@
     python parity_in_host.py COMFYUI_FOLDER flux|cogvideox|positions
 Prints the largest differences as JSON.
 """
+# ruff: noqa: E402
 
 import json
 import sys

@@ -58,8 +58,16 @@ def released():
 @pytest.fixture
 def inputs():
     generator = torch.Generator().manual_seed(2)
-    normal = lambda *shape: torch.randn(*shape, generator=generator)
-    return {"x": normal(2, 3, 32, 4, 8), "text": normal(2, TEXT, 24), "t": torch.tensor([700, 20]), "slots": [normal(1, 3, 32, 4, 8) for _ in range(SLOTS)]}
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    return {
+        "x": normal(2, 3, 32, 4, 8),
+        "text": normal(2, TEXT, 24),
+        "t": torch.tensor([700, 20]),
+        "slots": [normal(1, 3, 32, 4, 8) for _ in range(SLOTS)],
+    }
 
 
 ROTARY = get_3d_rotary_pos_embed(64, ((0, 0), (2, 4)), (2, 4), 3, device="cpu")

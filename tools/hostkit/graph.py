@@ -66,7 +66,9 @@ class Graph:
     def group(self, title: str, at: tuple[int, int], size: tuple[int, int], color: str) -> None:
         """Draw a frame; ``color`` is a key of ``COLORS``."""
         bounding = [*at, *size]
-        self.groups.append({"id": len(self.groups) + 1, "title": title, "bounding": bounding, "color": COLORS[color], "font_size": 24, "flags": {}})
+        self.groups.append(
+            {"id": len(self.groups) + 1, "title": title, "bounding": bounding, "color": COLORS[color], "font_size": 24, "flags": {}}
+        )
 
     def workflow(self) -> dict:
         """The whole as a dict for JSON."""
@@ -83,7 +85,16 @@ class Graph:
 
     def _node(self, kind: str, at: tuple[int, int], size: tuple[int, int], title: str) -> dict:
         number = len(self.nodes)
-        data = {"id": number + 1, "type": kind, "pos": list(at), "size": list(size), "flags": {}, "order": number, "mode": 0, "title": title}
+        data = {
+            "id": number + 1,
+            "type": kind,
+            "pos": list(at),
+            "size": list(size),
+            "flags": {},
+            "order": number,
+            "mode": 0,
+            "title": title,
+        }
         data.update(inputs=[], outputs=[], properties={"Node name for S&R": kind}, widgets_values=[])
         self.nodes.append(data)
         return data

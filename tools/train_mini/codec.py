@@ -1,6 +1,6 @@
 """Train the patch autoencoders of both stages from rendered pictures.
 
-    python tools/train_mini/codec.py DATA OUT --kind image|video --minutes 6
+python tools/train_mini/codec.py DATA OUT --kind image|video --minutes 6
 """
 
 import argparse

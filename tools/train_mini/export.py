@@ -1,6 +1,6 @@
 """Write the trained mini models as the float16 files the pack ships.
 
-    python tools/train_mini/export.py OUT pam_nodes/assets/mini
+python tools/train_mini/export.py OUT pam_nodes/assets/mini
 """
 
 import argparse
@@ -28,7 +28,9 @@ def part(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]
 def save(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """One safetensors file in float16."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.half().contiguous() for key, value in tensors.items()}, path, metadata={"license": "Apache-2.0", **(metadata or {})})
+    save_file(
+        {key: value.half().contiguous() for key, value in tensors.items()}, path, metadata={"license": "Apache-2.0", **(metadata or {})}
+    )
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 

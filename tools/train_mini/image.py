@@ -1,6 +1,6 @@
 """Train the mini appearance stage: Flux, its HOI ControlNet, T5 and CLIP together, by flow matching.
 
-    python tools/train_mini/image.py DATA OUT --minutes 60 [--resume]
+python tools/train_mini/image.py DATA OUT --minutes 60 [--resume]
 """
 
 import argparse

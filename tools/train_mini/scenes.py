@@ -1,8 +1,8 @@
 """Make the training scenes of the mini models: grasp rollouts on the demo objects, drawn with random looks and cameras.
 
-    python tools/train_mini/scenes.py motions DATA --count 150 --seed 0      rollouts (repeat with other seeds in parallel)
-    python tools/train_mini/scenes.py clips DATA --count 220 --seed 0        17-frame clips with their conditions
-    python tools/train_mini/scenes.py stills DATA --count 3000 --seed 0      single frames with their conditions
+python tools/train_mini/scenes.py motions DATA --count 150 --seed 0      rollouts (repeat with other seeds in parallel)
+python tools/train_mini/scenes.py clips DATA --count 220 --seed 0        17-frame clips with their conditions
+python tools/train_mini/scenes.py stills DATA --count 3000 --seed 0      single frames with their conditions
 """
 
 import argparse

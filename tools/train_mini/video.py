@@ -1,6 +1,6 @@
 """Train the mini motion stage: CogVideoX, its HOI control and T5 together, by v-prediction.
 
-    python tools/train_mini/video.py DATA OUT --minutes 60 [--resume]
+python tools/train_mini/video.py DATA OUT --minutes 60 [--resume]
 """
 
 import argparse
