@@ -127,8 +127,9 @@ def studio(info: dict) -> Graph:
     start = g.add(
         "PAMHandPoseFromNumbers", (0, 200), (300, 380), "Start pose h_0", hand=hand[0], wrist_y=-0.24, wrist_z=0.14, rotation_y=60
     )
-    mesh = g.add("PAMLoadObjectMesh", (0, 630), (300, 260))
-    motion = g.add("PAMGraspRollout", (340, 0), (300, 320), hand=hand[0], start_pose=start[0], object=mesh[0], length=17, fps=8.0)
+    bottle = g.add("PAMDemoObject", (0, 630), (300, 150), kind="bottle")
+    g.add("PAMLoadObjectMesh", (0, 830), (300, 260), "Your own mesh: connect it instead")
+    motion = g.add("PAMGraspRollout", (340, 0), (300, 320), hand=hand[0], start_pose=start[0], object=bottle[0], length=17, fps=8.0)
     camera = g.add("PAMHOICamera", (340, 370), (300, 340), mode="auto-frame", width=480, height=320, trajectory=motion[0])
     rendered = g.add("PAMRenderConditions", (680, 0), (300, 300), trajectory=motion[0], camera=camera[0], style="dexycb")
     parts = g.add("PAMUnpackConditions", (680, 350), (300, 240), conditions=rendered[0])
@@ -138,10 +139,11 @@ def studio(info: dict) -> Graph:
     for row, name in enumerate(("depth", "segmentation", "keypoints")):
         g.add("PreviewImage", (1360, 340 * row), (360, 300), name.capitalize(), images=again[name])
     g.note(
-        "Put a mesh into *input/3d*, choose it in *Load Object Mesh* and queue. Any condition can be taken out, changed by other nodes or "
-        "replaced by outside pictures (Depth Anything, SAM, DWPose), and packed again.",
+        "No target pose is connected here: a grasp is found by trying. For an object of your own put a mesh into *input/3d* and connect "
+        "*Load Object Mesh*.\n\nAny condition can be taken out, changed by other nodes or replaced by outside pictures (Depth Anything, SAM, "
+        "DWPose), and packed again.",
         (340, 760),
-        (640, 130),
+        (640, 200),
     )
     return g
 
