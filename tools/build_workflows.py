@@ -140,8 +140,8 @@ def studio(info: dict) -> Graph:
         g.add("PreviewImage", (1360, 340 * row), (360, 300), name.capitalize(), images=again[name])
     g.note(
         "No target pose is connected here: a grasp is found by trying. For an object of your own put a mesh into *input/3d* and connect "
-        "*Load Object Mesh*.\n\nAny condition can be taken out, changed by other nodes or replaced by outside pictures (Depth Anything, SAM, "
-        "DWPose), and packed again.",
+        "*Load Object Mesh*.\n\nAny condition can be taken out, changed by other nodes or replaced by outside pictures (Depth Anything, "
+        "SAM, DWPose), and packed again.",
         (340, 760),
         (640, 200),
     )

@@ -66,8 +66,8 @@ def motion(strength=1.0, model=("m", 0), patch=("m", 3), length=LENGTH, size=SIZ
             width=size[0], height=size[1], length=length,
         ),
         "a": node(
-            "PAMApplyHOIControlCogVideoX", model=list(model), model_patch=list(patch), vae=["m", 2], conditions=["c3", 0], strength=strength,
-            start_percent=0.0, end_percent=1.0,
+            "PAMApplyHOIControlCogVideoX", model=list(model), model_patch=list(patch), vae=["m", 2], conditions=["c3", 0],
+            strength=strength, start_percent=0.0, end_percent=1.0,
         ),
         "s": sampler(["a", 0], ["f", 0], ["f", 1], ["f", 2], sampler_name="ddim", scheduler="ddim_uniform", **changes),
         "d": node("VAEDecode", samples=["s", 0], vae=["m", 2]),

@@ -79,7 +79,7 @@ def test_missing_vae_is_asked_for(run_prompt):
 def test_stock_apply_node_is_sent_to_ours(run_prompt):
     """A plain picture has 3 channels where the net reads 9."""
     prompt = appearance()
-    stock = dict(positive=["p", 0], negative=["p", 0], control_net=["m", 3], image=["c1", 0], strength=1.0, start_percent=0.0, end_percent=1.0)
-    prompt["a"] = node("ControlNetApplyAdvanced", vae=["m", 2], **stock)
-    with pytest.raises(NodeFailed, match="Expected 9 hint channels .*found 3: use Apply HOI ControlNet"):
+    stock = dict(positive=["p", 0], negative=["p", 0], control_net=["m", 3], image=["c1", 0], vae=["m", 2])
+    prompt["a"] = node("ControlNetApplyAdvanced", strength=1.0, start_percent=0.0, end_percent=1.0, **stock)
+    with pytest.raises(NodeFailed, match=r"Expected 9 hint channels .*found 3: use Apply HOI ControlNet"):
         run_prompt(prompt)
