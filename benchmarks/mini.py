@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT)]
+sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(ROOT))
 
 from hostkit.client import Client, Result
 from hostkit.host import HOME, find_host
 from hostkit.server import Server
-
 from tests.host.mini_graphs import find, node, shipped
 
 KINDS = ("mug", "bottle", "can", "bowl", "ball", "box")
