@@ -16,8 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from hostkit.host import Host, find_host, has_nvidia_gpu  # noqa: E402
-from hostkit.server import link_folder  # noqa: E402
+from hostkit.host import Host, find_host, has_nvidia_gpu
+from hostkit.server import link_folder
 
 HEAVY = {"torch", "diffusers", "transformers", "mujoco", "warp", "scipy", "trimesh", "smplx", "pyrender", "cv2", "matplotlib"}
 """Packages the pack must not be the first to import."""

@@ -11,7 +11,6 @@ import comfy.sd
 import comfy.supported_models_base
 import comfy.text_encoders.cogvideo
 import comfy.text_encoders.flux
-import comfy.utils
 import torch
 from comfy.sd1_clip import SDTokenizer
 from transformers import PreTrainedTokenizerFast
@@ -19,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from ..mini.codec import PatchAutoencoder, PatchAutoencoder3D
 from ..mini.files import APPEARANCE, MOTION, MiniFiles
 from ..weights import require_complete
+from .checkpoints import load_checkpoint
 from .cogvideox import load_cogvideox, load_hoi_control
 from .flux_control import load_hoi_controlnet
 
@@ -29,24 +29,18 @@ CLIP_ROWS = 49408
 CLIP_SPECIAL_TOKENS = {"start": 3, "end": 1, "pad": 1}
 
 
-def load(path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Tensors and header of a safetensors file."""
-    tensors, metadata = comfy.utils.load_torch_file(str(path), safe_load=True, return_metadata=True)
-    return tensors, metadata or {}
-
-
 def load_appearance() -> tuple:
     """(MODEL, CLIP, VAE, CONTROL_NET) of the small Flux."""
-    model = comfy.sd.load_diffusion_model_state_dict(load(APPEARANCE.model)[0])
-    vae = PatchVAE(PatchAutoencoder(), load(APPEARANCE.vae)[0])
-    return model, _flux_clip(APPEARANCE), vae, load_hoi_controlnet(*load(APPEARANCE.control))
+    model = comfy.sd.load_diffusion_model_state_dict(load_checkpoint(APPEARANCE.model)[0])
+    vae = PatchVAE(PatchAutoencoder(), load_checkpoint(APPEARANCE.vae)[0])
+    return model, _flux_clip(APPEARANCE), vae, load_hoi_controlnet(*load_checkpoint(APPEARANCE.control))
 
 
 def load_motion() -> tuple:
     """(MODEL, CLIP, VAE, MODEL_PATCH) of the small CogVideoX."""
-    model = load_cogvideox(load(MOTION.model)[0])
-    vae = PatchVAE(PatchAutoencoder3D(), load(MOTION.vae)[0])
-    return model, _cogvideox_clip(MOTION), vae, load_hoi_control(*load(MOTION.control))
+    model = load_cogvideox(load_checkpoint(MOTION.model)[0])
+    vae = PatchVAE(PatchAutoencoder3D(), load_checkpoint(MOTION.vae)[0])
+    return model, _cogvideox_clip(MOTION), vae, load_hoi_control(*load_checkpoint(MOTION.control))
 
 
 class PatchVAE(comfy.sd.VAE):
@@ -92,11 +86,11 @@ def _flux_clip(files: MiniFiles) -> comfy.sd.CLIP:
 
     target = comfy.supported_models_base.ClipTarget(Tokenizer, comfy.text_encoders.flux.FluxClipModel)
     options = {"t5xxl_model_config": files.config("t5"), "clip_l_model_config": files.config("clip")}
-    words = load(files.clip)[0]
+    words = load_checkpoint(files.clip)[0]
     rows = words[CLIP_WORDS]
     words[CLIP_WORDS] = torch.cat([rows, rows.new_zeros(CLIP_ROWS - len(rows), rows.shape[1])])
     words["text_projection.weight"] = torch.eye(rows.shape[1])
-    clip = comfy.sd.CLIP(target, model_options=options, state_dict=[words, load(files.t5)[0]])
+    clip = comfy.sd.CLIP(target, model_options=options, state_dict=[words, load_checkpoint(files.t5)[0]])
     clip.cond_stage_model.clip_l.special_tokens = CLIP_SPECIAL_TOKENS
     return clip
 
@@ -110,7 +104,7 @@ def _cogvideox_clip(files: MiniFiles) -> comfy.sd.CLIP:
             self.t5xxl = _t5_tokenizer(files)
 
     target = comfy.supported_models_base.ClipTarget(Tokenizer, comfy.text_encoders.cogvideo.CogVideoXT5XXL)
-    return comfy.sd.CLIP(target, model_options={"t5xxl_model_config": files.config("t5")}, state_dict=[load(files.t5)[0]])
+    return comfy.sd.CLIP(target, model_options={"t5xxl_model_config": files.config("t5")}, state_dict=[load_checkpoint(files.t5)[0]])
 
 
 def _t5_tokenizer(files: MiniFiles) -> SDTokenizer:

@@ -36,11 +36,17 @@ class PAMLoadHOIControlNetFlux(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, control_net_name: str, condition: str) -> io.NodeOutput:
-        from ..host.flux_control import load_hoi_controlnet
-        from ..host.mini import load
+    def fingerprint_inputs(cls, control_net_name: str, **_) -> str:
+        from ..host.checkpoints import stamp
 
-        return io.NodeOutput(load_hoi_controlnet(*load(folder_paths.get_full_path_or_raise("controlnet", control_net_name)), condition))
+        return stamp("controlnet", control_net_name)
+
+    @classmethod
+    def execute(cls, control_net_name: str, condition: str) -> io.NodeOutput:
+        from ..host.checkpoints import load_from
+        from ..host.flux_control import load_hoi_controlnet
+
+        return io.NodeOutput(load_hoi_controlnet(*load_from("controlnet", control_net_name), condition))
 
 
 class PAMApplyHOIControlNet(io.ComfyNode):

@@ -29,11 +29,17 @@ class PAMLoadCogVideoX(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model_name: str) -> io.NodeOutput:
-        from ..host.cogvideox import load_cogvideox
-        from ..host.mini import load
+    def fingerprint_inputs(cls, model_name: str, **_) -> str:
+        from ..host.checkpoints import stamp
 
-        return io.NodeOutput(load_cogvideox(load(folder_paths.get_full_path_or_raise("diffusion_models", model_name))[0]))
+        return stamp("diffusion_models", model_name)
+
+    @classmethod
+    def execute(cls, model_name: str) -> io.NodeOutput:
+        from ..host.checkpoints import load_from
+        from ..host.cogvideox import load_cogvideox
+
+        return io.NodeOutput(load_cogvideox(load_from("diffusion_models", model_name)[0]))
 
 
 class PAMLoadHOIControlCogVideoX(io.ComfyNode):
@@ -59,11 +65,17 @@ class PAMLoadHOIControlCogVideoX(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model_patch_name: str) -> io.NodeOutput:
-        from ..host.cogvideox import load_hoi_control
-        from ..host.mini import load
+    def fingerprint_inputs(cls, model_patch_name: str, **_) -> str:
+        from ..host.checkpoints import stamp
 
-        return io.NodeOutput(load_hoi_control(*load(folder_paths.get_full_path_or_raise("model_patches", model_patch_name))))
+        return stamp("model_patches", model_patch_name)
+
+    @classmethod
+    def execute(cls, model_patch_name: str) -> io.NodeOutput:
+        from ..host.checkpoints import load_from
+        from ..host.cogvideox import load_hoi_control
+
+        return io.NodeOutput(load_hoi_control(*load_from("model_patches", model_patch_name)))
 
 
 class PAMApplyHOIControlCogVideoX(io.ComfyNode):

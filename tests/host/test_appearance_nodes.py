@@ -1,5 +1,7 @@
 """Nodes of the appearance stage in the host: loading, guiding, and what wrong input says."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,24 @@ from pam_nodes.appearance.flux_control import FluxControlConfig, HOIFluxControl
 from .mini_graphs import SIZE, appearance, node
 
 RELEASED = FluxControlConfig(256, 2, 128, 64, False, (("depth", "normals"), ("keypoints", "segmentation")))
+
+
+WRONG = [
+    ("sd15.safetensors", "Stable Diffusion"),
+    ("truncated.safetensors", "without controlnet2"),
+    ("cut.safetensors", "nothing but tensors, could not read cut"),
+    ("hostile.bin", "nothing but tensors, could not read hostile"),
+]
+
+
+class Payload:
+    """A pickle that would make a folder when it is loaded carelessly."""
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +48,8 @@ def files(host_session):
     torch.save(tensors, folder / "released.bin")
     save_file(dict(list(tensors.items())[:-3]), folder / "truncated.safetensors")
     save_file({"input_blocks.0.0.weight": torch.zeros(1)}, folder / "sd15.safetensors")
+    (folder / "cut.safetensors").write_bytes((folder / "truncated.safetensors").read_bytes()[:5000])
+    torch.save({"payload": Payload(str(host_session.base / "executed"))}, folder / "hostile.bin")
     return folder
 
 
@@ -57,11 +79,12 @@ def test_released_double_net_guides(run_prompt, probed, files):
     assert np.abs(guided - picture(run_prompt, probed, appearance(0.0))).max() > 0.02
 
 
-@pytest.mark.parametrize(("name", "sentence"), [("sd15.safetensors", "Stable Diffusion"), ("truncated.safetensors", "without controlnet2")])
+@pytest.mark.parametrize(("name", "sentence"), WRONG)
 def test_wrong_file_is_named(run_prompt, files, name, sentence):
     prompt = appearance(1.0, control=("l", 0)) | {"l": node("PAMLoadHOIControlNetFlux", control_net_name=name, condition="depth")}
     with pytest.raises(NodeFailed, match=sentence):
         run_prompt(prompt)
+    assert not (files.parents[1] / "executed").exists()
 
 
 def test_frame_outside_the_conditions(run_prompt):
