@@ -63,12 +63,11 @@ def condition_stage(g: Graph, motion: Node, width: int, height: int) -> tuple[No
     """Camera and rendering; returns camera and conditions."""
     camera = g.add("PAMHOICamera", (1040, 0), (300, 340), mode="auto-frame", width=width, height=height, trajectory=motion[0], margin=0.06)
     conditions = g.add("PAMRenderConditions", (1040, 400), (300, 300), trajectory=motion[0], camera=camera[0])
-    g.add("PreviewImage", (1380, 0), (260, 220), "Depth", images=conditions["depth"])
-    g.add("PreviewImage", (1380, 255), (260, 220), "Segmentation", images=conditions["segmentation"])
-    g.add("PreviewImage", (1380, 510), (260, 220), "Keypoints", images=conditions["keypoints"])
-    g.add("PreviewImage", (1380, 765), (260, 220), "Shaded", images=conditions["preview"])
+    for index, name in enumerate(("depth", "segmentation", "keypoints", "preview")):
+        place = (1380 + 310 * (index % 2), 490 * (index // 2))
+        g.add("PreviewImage", place, (300, 430), "Shaded" if name == "preview" else name.capitalize(), images=conditions[name])
     g.note(CONDITIONS_NOTE, (1040, 760), (300, 220))
-    g.group("2 Conditions", (1020, -80), (640, 1080), "conditions")
+    g.group("2 Conditions", (1020, -80), (960, 1080), "conditions")
     return camera, conditions
 
 
@@ -78,45 +77,45 @@ def mini(info: dict) -> Graph:
     motion = pose_stage(g, 17, 8.0, 0.12)
     _, conditions = condition_stage(g, motion, 192, 128)
 
-    image = g.add("PAMLoadMiniAppearance", (1700, 0), (300, 120))
-    positive = g.add("CLIPTextEncode", (1700, 170), (300, 120), "Prompt", clip=image["CLIP"], text=PROMPT)
-    negative = g.add("CLIPTextEncode", (1700, 340), (300, 100), "Negative prompt", clip=image["CLIP"], text="")
+    image = g.add("PAMLoadMiniAppearance", (2020, 0), (300, 120))
+    positive = g.add("CLIPTextEncode", (2020, 170), (300, 120), "Prompt", clip=image["CLIP"], text=PROMPT)
+    negative = g.add("CLIPTextEncode", (2020, 340), (300, 100), "Negative prompt", clip=image["CLIP"], text="")
     guided = g.add(
-        "PAMApplyHOIControlNet", (2040, 0), (300, 240),
+        "PAMApplyHOIControlNet", (2360, 0), (300, 240),
         positive=positive[0], negative=negative[0], control_net=image["CONTROL_NET"], conditions=conditions[0], vae=image["VAE"],
     )  # fmt: skip
-    empty = g.add("EmptySD3LatentImage", (1700, 490), (300, 130), width=192, height=128)
+    empty = g.add("EmptySD3LatentImage", (2020, 490), (300, 130), width=192, height=128)
     sampled = g.add(
-        "KSampler", (2040, 290), (300, 280),
+        "KSampler", (2360, 290), (300, 280),
         model=image["MODEL"], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=20, cfg=1.5,
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
-    picture = g.add("VAEDecode", (2040, 620), (300, 60), samples=sampled[0], vae=image["VAE"])
-    g.add("PreviewImage", (2040, 730), (300, 250), "First frame", images=picture[0])
-    g.note(APPEARANCE_NOTE, (1700, 720), (300, 260))
-    g.group("3 Appearance", (1680, -80), (680, 1080), "appearance")
+    picture = g.add("VAEDecode", (2360, 620), (300, 60), samples=sampled[0], vae=image["VAE"])
+    g.add("PreviewImage", (2360, 730), (300, 250), "First frame", images=picture[0])
+    g.note(APPEARANCE_NOTE, (2020, 720), (300, 260))
+    g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
 
-    video = g.add("PAMLoadMiniMotion", (2400, 0), (300, 120))
-    motion_prompt = g.add("CLIPTextEncode", (2400, 170), (300, 120), "Prompt", clip=video["CLIP"], text=MOTION_PROMPT)
-    no_prompt = g.add("CLIPTextEncode", (2400, 340), (300, 100), "Negative prompt", clip=video["CLIP"], text="")
+    video = g.add("PAMLoadMiniMotion", (2720, 0), (300, 120))
+    motion_prompt = g.add("CLIPTextEncode", (2720, 170), (300, 120), "Prompt", clip=video["CLIP"], text=MOTION_PROMPT)
+    no_prompt = g.add("CLIPTextEncode", (2720, 340), (300, 100), "Negative prompt", clip=video["CLIP"], text="")
     start = g.add(
-        "PAMCogVideoXFirstFrame", (2400, 490), (300, 190),
+        "PAMCogVideoXFirstFrame", (2720, 490), (300, 190),
         positive=motion_prompt[0], negative=no_prompt[0], vae=video["VAE"], start_image=picture[0], width=192, height=128, length=17,
     )  # fmt: skip
     model = g.add(
-        "PAMApplyHOIControlCogVideoX", (2740, 0), (300, 200),
+        "PAMApplyHOIControlCogVideoX", (3060, 0), (300, 200),
         model=video["MODEL"], model_patch=video["MODEL_PATCH"], vae=video["VAE"], conditions=conditions[0],
     )  # fmt: skip
     latent = g.add(
-        "KSampler", (2740, 250), (300, 280),
+        "KSampler", (3060, 250), (300, 280),
         model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=20, cfg=1.0,
         sampler_name="ddim", scheduler="ddim_uniform",
     )  # fmt: skip
-    frames = g.add("VAEDecode", (2740, 580), (300, 60), samples=latent[0], vae=video["VAE"])
-    made = g.add("CreateVideo", (2740, 690), (300, 80), images=frames[0], fps=8.0)
-    g.add("SaveVideo", (3080, 0), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
-    g.note(MOTION_NOTE, (2400, 740), (300, 240))
-    g.group("4 Motion", (2380, -80), (1140, 1080), "motion")
+    frames = g.add("VAEDecode", (3060, 580), (300, 60), samples=latent[0], vae=video["VAE"])
+    made = g.add("CreateVideo", (3060, 690), (300, 80), images=frames[0], fps=8.0)
+    g.add("SaveVideo", (3400, 0), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
+    g.note(MOTION_NOTE, (2720, 740), (300, 240))
+    g.group("4 Motion", (2700, -80), (1140, 1080), "motion")
     return g
 
 
@@ -153,56 +152,56 @@ def full(info: dict) -> Graph:
     g = Graph(info)
     motion = pose_stage(g, 49, 15.0, 0.2)
     _, conditions = condition_stage(g, motion, 720, 480)
-    flux = g.add("UNETLoader", (1700, 0), (300, 90), "FLUX.1-dev")
-    clip = g.add("DualCLIPLoader", (1700, 130), (300, 140), type="flux")
-    vae = g.add("VAELoader", (1700, 320), (300, 60), "Flux VAE")
-    control = g.add("PAMLoadHOIControlNetFlux", (1700, 430), (300, 90))
-    positive = g.add("CLIPTextEncode", (1700, 570), (300, 110), "Prompt", clip=clip[0], text="A hand is trying to grasp something")
-    guidance = g.add("FluxGuidance", (1700, 730), (300, 60), conditioning=positive[0], guidance=4.0)
-    negative = g.add("ConditioningZeroOut", (1700, 840), (300, 40), conditioning=positive[0])
+    flux = g.add("UNETLoader", (2020, 0), (300, 90), "FLUX.1-dev")
+    clip = g.add("DualCLIPLoader", (2020, 130), (300, 140), type="flux")
+    vae = g.add("VAELoader", (2020, 320), (300, 60), "Flux VAE")
+    control = g.add("PAMLoadHOIControlNetFlux", (2020, 430), (300, 90))
+    positive = g.add("CLIPTextEncode", (2020, 570), (300, 110), "Prompt", clip=clip[0], text="A hand is trying to grasp something")
+    guidance = g.add("FluxGuidance", (2020, 730), (300, 60), conditioning=positive[0], guidance=4.0)
+    negative = g.add("ConditioningZeroOut", (2020, 840), (300, 40), conditioning=positive[0])
     guided = g.add(
-        "PAMApplyHOIControlNet", (2040, 0), (300, 240),
+        "PAMApplyHOIControlNet", (2360, 0), (300, 240),
         positive=guidance[0], negative=negative[0], control_net=control[0], conditions=conditions[0], vae=vae[0],
     )  # fmt: skip
-    empty = g.add("EmptySD3LatentImage", (2040, 290), (300, 110), width=720, height=480)
+    empty = g.add("EmptySD3LatentImage", (2360, 290), (300, 110), width=720, height=480)
     sampled = g.add(
-        "KSampler", (2040, 450), (300, 280),
+        "KSampler", (2360, 450), (300, 280),
         model=flux[0], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=28, cfg=1.0,
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
-    picture = g.add("VAEDecode", (2040, 780), (300, 60), samples=sampled[0], vae=vae[0])
-    g.add("PreviewImage", (2040, 880), (300, 100), "First frame", images=picture[0])
-    g.group("3 Appearance", (1680, -80), (680, 1080), "appearance")
+    picture = g.add("VAEDecode", (2360, 780), (300, 60), samples=sampled[0], vae=vae[0])
+    g.add("PreviewImage", (2360, 880), (300, 100), "First frame", images=picture[0])
+    g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
 
-    base = g.add("PAMLoadCogVideoX", (2400, 0), (300, 60))
-    text = g.add("CLIPLoader", (2400, 110), (300, 110), "T5", type="cogvideox")
-    video_vae = g.add("VAELoader", (2400, 270), (300, 60), "CogVideoX VAE")
-    patch = g.add("PAMLoadHOIControlCogVideoX", (2400, 380), (300, 60))
-    prompt = g.add("CLIPTextEncode", (2400, 490), (300, 110), "Prompt", clip=text[0], text="A man is in a lab trying to grasp something.")
-    worse = g.add("CLIPTextEncode", (2400, 650), (300, 130), "Negative prompt", clip=text[0], text=NEGATIVE)
+    base = g.add("PAMLoadCogVideoX", (2720, 0), (300, 60))
+    text = g.add("CLIPLoader", (2720, 110), (300, 110), "T5", type="cogvideox")
+    video_vae = g.add("VAELoader", (2720, 270), (300, 60), "CogVideoX VAE")
+    patch = g.add("PAMLoadHOIControlCogVideoX", (2720, 380), (300, 60))
+    prompt = g.add("CLIPTextEncode", (2720, 490), (300, 110), "Prompt", clip=text[0], text="A man is in a lab trying to grasp something.")
+    worse = g.add("CLIPTextEncode", (2720, 650), (300, 130), "Negative prompt", clip=text[0], text=NEGATIVE)
     start = g.add(
-        "PAMCogVideoXFirstFrame", (2740, 0), (300, 190),
+        "PAMCogVideoXFirstFrame", (3060, 0), (300, 190),
         positive=prompt[0], negative=worse[0], vae=video_vae[0], start_image=picture[0], width=720, height=480, length=49,
     )  # fmt: skip
     model = g.add(
-        "PAMApplyHOIControlCogVideoX", (2740, 240), (300, 200),
+        "PAMApplyHOIControlCogVideoX", (3060, 240), (300, 200),
         model=base[0], model_patch=patch[0], vae=video_vae[0], conditions=conditions[0],
     )  # fmt: skip
     latent = g.add(
-        "KSampler", (2740, 490), (300, 280),
+        "KSampler", (3060, 490), (300, 280),
         model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=50, cfg=6.0,
         sampler_name="ddim", scheduler="ddim_uniform",
     )  # fmt: skip
-    frames = g.add("VAEDecode", (2740, 820), (300, 60), samples=latent[0], vae=video_vae[0])
-    made = g.add("CreateVideo", (3080, 0), (300, 80), images=frames[0], fps=15.0)
-    g.add("SaveVideo", (3080, 130), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
+    frames = g.add("VAEDecode", (3060, 820), (300, 60), samples=latent[0], vae=video_vae[0])
+    made = g.add("CreateVideo", (3400, 0), (300, 80), images=frames[0], fps=15.0)
+    g.add("SaveVideo", (3400, 130), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
     g.note(
         "Needs FLUX.1-dev, CogVideoX-5b-I2V and PAM's checkpoints, see the README for the folders. Steps, guidance and prompts are PAM's; "
         "its own samplers follow in a later version.",
         (2400, 830),
         (300, 150),
     )
-    g.group("4 Motion", (2380, -80), (1140, 1080), "motion")
+    g.group("4 Motion", (2700, -80), (1140, 1080), "motion")
     return g
 
 
