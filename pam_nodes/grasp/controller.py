@@ -95,8 +95,9 @@ def approach_curve(start: np.ndarray, goal: Goal, standoff: float, rise: float =
 
 
 def clear_rise(scene: Scene, start: State, goal: Goal, standoff: float) -> float:
-    """Smallest of a few heights over which the open hand travels to the goal without touching the object."""
+    """Smallest of a few heights over which the open hand travels to the goal without touching the object more than it does there."""
     turn = Slerp([0, 1], Rotation.concatenate([Rotation.from_matrix(start.rotation), goal.rotation]))
+    unavoidable, _ = scene.overlap(State(goal.wrist, goal.rotation.as_matrix(), goal.opened, start.object_to_world))
     best, least = 0.0, np.inf
     for rise in (0.0, 0.08, 0.16, 0.28):
         curve = approach_curve(start.wrist, goal, standoff, rise)
@@ -104,9 +105,9 @@ def clear_rise(scene: Scene, start: State, goal: Goal, standoff: float) -> float
             scene.overlap(State(curve(s), turn(min(s / 0.8, 1)).as_matrix(), goal.opened, start.object_to_world))[0]
             for s in np.linspace(0.25, 0.95, 12)
         )
-        if worst < 1e-3:
+        if worst < unavoidable + 1e-3:
             return rise
-        if worst < least:
+        if worst < least - 5e-3:
             best, least = rise, worst
     return best
 

@@ -23,7 +23,7 @@ from .objectives import sample_goals
 from .quality import STEADY, assess, merit
 from .resample import resample
 from .scene import Scene, State, UnstableSimulationError
-from .target import target_goal
+from .target import target_goals
 from .trajectory import GraspReport, HandTrack, ObjectTrack, Trajectory
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def _check(hand: HandModel, start: HandPose, target: HandPose | None, options: R
         if pose is None:
             continue
         if pose.side != hand.side:
-            raise ValueError(f"Expected a {name} of a {hand.side} hand, found one of a {pose.side} hand: make it with '{hand.name}' itself.")
+            raise ValueError(f"Expected a {name} of a {hand.side} hand, found one of a {pose.side} hand: make it with this hand.")
         if len(pose.betas) > hand.num_betas:
             raise ValueError(f"Expected at most {hand.num_betas} betas for '{hand.name}', found {len(pose.betas)} in the {name}.")
     if options.length < 2:
@@ -126,7 +126,7 @@ def _plans(scene: Scene, first: State, grasp: State | None, name: str, options: 
     if grasp is None:
         goals = sample_goals(scene, first, rng, options.max_attempts, name)
     else:
-        goals = [target_goal(scene, first, grasp, name)]
+        goals = target_goals(scene, first, grasp, name)
     for attempt in range(options.max_attempts):
         goal, tuning = goals[attempt % len(goals)], Tuning()
         if attempt >= len(goals):
@@ -180,7 +180,9 @@ def _unrest(scene: Scene, first: State, name: str) -> str:
     for _ in range(60):
         scene.command(first.wrist, Rotation.from_matrix(first.rotation), first.hinges)
     moved = np.linalg.norm(scene.state().object_to_world[:3, 3] - first.object_to_world[:3, 3])
-    return f" The {name} does not rest at its start pose, it moves {moved * 100:.0f} cm by itself: place it on the table." if moved > 0.02 else ""
+    if moved < 0.02:
+        return ""
+    return f" The {name} does not rest at its start pose, it moves {moved * 100:.0f} cm by itself: place it on the table."
 
 
 def _limits(body: HandBody, *states: State | None) -> np.ndarray:
@@ -196,7 +198,8 @@ def _wrist_origin(hand: HandModel, pose: HandPose) -> np.ndarray:
 def _state(hand: HandModel, pose: HandPose, mesh: ObjectMesh) -> State:
     """A hand pose of one frame with the object at its start."""
     rotation = Rotation.from_rotvec(np.asarray(pose.global_orient[0], dtype=np.float64)).as_matrix()
-    return State(_wrist_origin(hand, pose) + pose.transl[0], rotation, to_hinges(pose.hand_pose[0]), np.asarray(mesh.object_to_world, dtype=np.float64))
+    wrist = _wrist_origin(hand, pose) + pose.transl[0]
+    return State(wrist, rotation, to_hinges(pose.hand_pose[0]), np.asarray(mesh.object_to_world, dtype=np.float64))
 
 
 def _trajectory(

@@ -138,6 +138,17 @@ class Scene:
             gradient[9 * finger : 9 * finger + 9] = pull / (np.abs(pull).max() + 1e-6)
         return gradient
 
+    def opening_direction(self) -> np.ndarray:
+        """(45,) hinge directions that open the hand, largest entry 1 per finger: fingers stretch, the thumb leaves their tips."""
+        direction = np.tile([0, 0, -1.0], 15)
+        tips = [self._link_ends(finger)[1][1] for finger in range(5)]
+        away = tips[4] - np.mean(tips[:4], axis=0)
+        jacobian = np.zeros((3, self.model.nv))
+        mujoco.mj_jac(self.model, self.data, jacobian, None, tips[4], self._links[15])
+        thumb = _THUMB_PREFERENCE * (jacobian[:, 42:51].T @ away)
+        direction[36:] = thumb / (np.abs(thumb).max() + 1e-6)
+        return direction
+
     def _link_ends(self, finger: int) -> list[tuple[int, np.ndarray]]:
         """World positions of the end of the middle link and of the tip, with the joint each belongs to."""
         last = 3 * finger + 3

@@ -6,10 +6,10 @@ from pam_nodes.geometry.primitives import demo_object
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.model import HandModel
 from pam_nodes.hands.pose import HandPose
-from pam_nodes.hands.posing import place_hand, preset_pose
+from pam_nodes.hands.posing import FingerSlider, finger_pose, place_hand
 
-MUG_START = ("relaxed", (-0.26, -0.2, 0.12), (63, 68, -56))
-MUG_TARGET = ("grasp", (-0.086, -0.033, 0.045), (63, 68, -56))
+MUG_START = ("relaxed", (-0.3, -0.14, 0.17), (-15, 43, -111))
+MUG_TARGET = ("pinch", (-0.124, -0.054, 0.104), (-15, 43, -111), {"thumb": -0.4, "index": -0.3, "ring": 0.25, "pinky": 0.35})
 FRONT = ("relaxed", (0, -0.3, 0.2), (0, 0, 0))
 
 
@@ -19,7 +19,8 @@ def placed(kind: str, size: float = 1.0) -> ObjectMesh:
 
 
 def posed(gesture: tuple, hand: HandModel | None = None) -> HandPose:
-    """A pose of (preset, wrist, rotation in degrees)."""
-    preset, wrist, rotation = gesture
+    """A pose of (preset, wrist, rotation in degrees, flexion by finger)."""
+    preset, wrist, rotation, *flexion = gesture
     hand = hand or load_default_hand()
-    return place_hand(hand, preset_pose(preset, hand.side), wrist, rotation)
+    sliders = {finger: FingerSlider(value) for finger, value in (flexion[0] if flexion else {}).items()}
+    return place_hand(hand, finger_pose(hand, preset, sliders), wrist, rotation)

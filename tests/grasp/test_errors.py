@@ -38,8 +38,16 @@ def test_object_wider_than_the_hand():
 
 
 def test_target_inside_the_object():
-    preset, wrist, rotation = MUG_TARGET
-    assert "inside the mug" in fail("target pose h_T is", MUG_START, (preset, (wrist[0] + 0.05, wrist[1] + 0.03, wrist[2]), rotation))
+    preset, wrist, rotation, flexion = MUG_TARGET
+    deep = (preset, (wrist[0] + 0.06, wrist[1] + 0.035, wrist[2] - 0.03), rotation, flexion)
+    fail("target pose h_T is 2. mm inside the mug, expected at most 20 mm", MUG_START, deep)
+
+
+@pytest.mark.parametrize("step", [0.06, 0.08, 0.1, 0.12])
+def test_target_through_thin_walls(step):
+    preset, wrist, rotation, flexion = MUG_TARGET
+    deep = (preset, (wrist[0] + step, wrist[1] + step / 2, wrist[2] - 0.03), rotation, flexion)
+    fail("target pose h_T (is .* mm inside|runs through) the mug", MUG_START, deep)
 
 
 def test_target_inside_a_solid_object():
@@ -56,7 +64,12 @@ def test_far_object():
 
 @pytest.mark.parametrize(
     ("options", "match"),
-    [({"length": 0}, "at least 2 frames, found 0"), ({"length": 1}, "found 1"), ({"fps": 0}, "positive number"), ({"max_attempts": 0}, "1 attempt")],
+    [
+        ({"length": 0}, "at least 2 frames, found 0"),
+        ({"length": 1}, "at least 2 frames, found 1"),
+        ({"fps": 0}, "positive number"),
+        ({"max_attempts": 0}, "at least 1 attempt"),
+    ],
 )
 def test_options(options, match):
     fail(match, **options)
@@ -92,7 +105,8 @@ def test_object_that_falls_is_named():
     mesh = placed("mug")
     pose = mesh.object_to_world.copy()
     pose[2, 3] = 0.3
-    report = rollout(load_default_hand(), posed(MUG_START), mesh.placed(pose), far_target(), RolloutOptions(length=9, max_attempts=1)).report
+    options = RolloutOptions(length=9, max_attempts=1)
+    report = rollout(load_default_hand(), posed(MUG_START), mesh.placed(pose), far_target(), options).report
     assert not report.success and "does not rest at its start pose" in report.message
 
 

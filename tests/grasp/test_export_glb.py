@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -71,9 +72,8 @@ class Glb:
 def trajectory(side: str = "right") -> Trajectory:
     rng = np.random.default_rng(0)
     hand = load_default_hand(side)
-    pose = HandPose(
-        rng.uniform(-1.5, 1.5, (FRAMES, 3)), rng.uniform(-0.5, 0.5, (FRAMES, 45)), rng.uniform(0, 0.3, (FRAMES, 3)), np.array([1.0, -0.5]), side
-    )
+    orient, hand_pose, transl = rng.uniform(-1.5, 1.5, (FRAMES, 3)), rng.uniform(-0.5, 0.5, (FRAMES, 45)), rng.uniform(0, 0.3, (FRAMES, 3))
+    pose = HandPose(orient, hand_pose, transl, np.array([1.0, -0.5]), side)
     poses = np.tile(np.eye(4), (FRAMES, 1, 1))
     poses[:, :3, :3] = Rotation.from_rotvec(rng.uniform(-2, 2, (FRAMES, 3))).as_matrix()
     poses[:, :3, 3] = rng.uniform(0, 0.3, (FRAMES, 3))
@@ -119,8 +119,7 @@ def test_one_clip_of_the_right_duration(glb):
 def test_skinned_hand_is_the_hand(side):
     motion = trajectory(side)
     glb, track = Glb(trajectory_to_glb(motion)), motion.hands[0]
-    plain = HandTrack(track.model, track.pose).model
-    flat = skin(type(plain)(**{**vars(plain), "posedirs": np.zeros_like(plain.posedirs)}), track.pose)
+    flat = skin(replace(track.model, posedirs=np.zeros_like(track.model.posedirs)), track.pose)
     node = next(item for item in glb.json["nodes"] if "skin" in item)
     attributes = glb.json["meshes"][node["mesh"]]["primitives"][0]["attributes"]
     vertices, joints, weights = (glb.array(attributes[key]) for key in ("POSITION", "JOINTS_0", "WEIGHTS_0"))

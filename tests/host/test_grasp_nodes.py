@@ -1,0 +1,85 @@
+"""Grasp and preview nodes in the host: from two hand poses and a mug to a GLB file."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from hostkit.client import NodeFailed
+
+SLIDERS = {f"{finger}_{motion}": 0.0 for finger in ("thumb", "index", "middle", "ring", "pinky") for motion in ("flexion", "spread")}
+
+MUG_FLEXION = {"thumb_flexion": -0.4, "index_flexion": -0.3, "ring_flexion": 0.25, "pinky_flexion": 0.35}
+
+
+def node(class_type: str, **inputs) -> dict:
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def pose_node(preset: str, wrist: tuple, rotation: tuple = (-15.0, 43.0, -111.0), **flexion) -> dict:
+    place = {f"wrist_{axis}": value for axis, value in zip("xyz", wrist, strict=True)}
+    turn = {f"rotation_{axis}": value for axis, value in zip("xyz", rotation, strict=True)}
+    return node("PAMHandPose", hand=["hand", 0], preset=preset, **place, **turn, **{**SLIDERS, **flexion})
+
+
+def graph(with_target: bool = True, **settings) -> dict:
+    chosen = dict(length=9, fps=8.0, seed=0, lift_height=0.2, max_attempts=8, object_density=300.0, require_success=False)
+    target = {"target_pose": ["target", 0]} if with_target else {}
+    return {
+        "hand": node("PAMLoadManoHand", hand_file="embedded CC0 hand", side="right", betas=""),
+        "start": pose_node("relaxed", (-0.3, -0.14, 0.17)),
+        "target": pose_node("pinch", (-0.124, -0.054, 0.104), **MUG_FLEXION),
+        "mug": node("PAMDemoObject", kind="mug", size=1.0, natural_color=True, color="#b83a2e"),
+        "rollout": node(
+            "PAMGraspRollout", hand=["hand", 0], start_pose=["start", 0], object=["mug", 0], **target, **{**chosen, **settings}
+        ),
+        "motion": node("PamProbe", value=["rollout", 0], name="trajectory"),
+        "report": node("PamProbe", value=["rollout", 1], name="report"),
+    }
+
+
+@pytest.mark.parametrize("with_target", [True, False])
+def test_rollout(run_prompt, probed, with_target):
+    result = run_prompt(graph(with_target))
+    arrays, plain = probed(result, "motion")
+    assert arrays["value.hands.0.pose.hand_pose"].shape == (9, 45)
+    poses = arrays["value.objects.0.poses"]
+    assert poses.shape == (9, 4, 4) and np.array_equal(poses[0], np.eye(4))
+    assert plain["value.fps"] == 8 and plain["value.report.success"] is True
+    assert result.outputs["rollout"]["text"][0].startswith("success after")
+
+
+def test_preview_is_a_glb_that_core_saves(run_prompt, host):
+    prompt = graph()
+    prompt |= {
+        "preview": node("PAMPreviewMotion3D", trajectory=["rollout", 0]),
+        "save": node("SaveGLB", mesh=["preview", 0], filename_prefix="motion"),
+    }
+    result = run_prompt(prompt)
+    scene = trimesh.load(host.file(result.outputs["save"]["3d"][0]))
+    assert {"right hand", "mug", "table"} <= set(scene.geometry)
+
+
+def test_missed_object_goes_on_with_a_report(run_prompt, probed):
+    prompt = graph(max_attempts=1)
+    prompt["target"] = pose_node("pinch", (-0.3, -0.05, 0.35))
+    _, plain = probed(run_prompt(prompt), "report")
+    assert plain["value"].startswith("no stable grasp after 1 attempt.")
+    prompt["rollout"]["inputs"]["require_success"] = True
+    with pytest.raises(NodeFailed, match="No stable grasp of the mug in 1 attempts"):
+        run_prompt(prompt)
+
+
+def test_bad_input_is_one_sentence(run_prompt):
+    prompt = graph()
+    prompt["target"] = pose_node("pinch", (-0.064, -0.019, 0.074), **MUG_FLEXION)
+    with pytest.raises(NodeFailed, match=r"target pose h_T is 2[0-9] mm inside the mug"):
+        run_prompt(prompt)
+    prompt = graph(with_target=False)
+    prompt["mug"] = node("PAMDemoObject", kind="ball", size=4.0, natural_color=True, color="#b83a2e")
+    with pytest.raises(NodeFailed, match=r"start pose h_0 is|this hand spans 12 cm"):
+        run_prompt(prompt)
+
+
+def test_second_run_is_cached(run_prompt):
+    run_prompt(graph(seed=5))
+    assert "rollout" in run_prompt(graph(seed=5)).cached
