@@ -22,9 +22,10 @@ NEGATIVE = (
     "The video is not of a high quality, it has a low resolution. Watermark present in each frame. The background is solid. "
     "Strange body and strange trajectory. Distortion."
 )
-TURN = {"rotation_x": 63, "rotation_y": 68, "rotation_z": -56}
-START = {"preset": "relaxed", "wrist_x": -0.22, "wrist_y": -0.17, "wrist_z": 0.12, **TURN}
-TARGET = {"preset": "grasp", "wrist_x": -0.086, "wrist_y": -0.033, "wrist_z": 0.045, **TURN}
+TURN = {"rotation_x": -15, "rotation_y": 43, "rotation_z": -111}
+FINGERS = {"thumb_flexion": -0.4, "index_flexion": -0.3, "ring_flexion": 0.25, "pinky_flexion": 0.35}
+START = {"preset": "relaxed", "wrist_x": -0.24, "wrist_y": -0.12, "wrist_z": 0.15, **TURN}
+TARGET = {"preset": "pinch", "wrist_x": -0.124, "wrist_y": -0.054, "wrist_z": 0.104, **TURN, **FINGERS}
 
 POSE_NOTE = """## 1 Pose
 Two hand poses and an object become a motion: **h_0** where the hand starts, **h_T** how it holds the mug. *Grasp Rollout* simulates \

@@ -22,7 +22,7 @@ from .mirror import mirror_mesh, mirror_pose, mirror_transforms
 from .objectives import sample_goals
 from .quality import STEADY, assess, merit
 from .resample import resample
-from .scene import Scene, State, UnstableSimulationError
+from .scene import Scene, State, UnstableSimulationError, warnings_to_log
 from .target import target_goals
 from .trajectory import GraspReport, HandTrack, ObjectTrack, Trajectory
 
@@ -96,9 +96,10 @@ def rollout(
     depth, _ = scene.overlap(first)
     if depth > 0.005:
         raise ValueError(f"The start pose h_0 is {depth * 1000:.0f} mm inside the {mesh.name}: move the start pose away from it.")
-    recording, report = _best(scene, first, _plans(scene, first, grasp, mesh.name, options), options, progress)
-    if not report.success:
-        report = replace(report, message=f"{report.message}{_unrest(scene, first, mesh.name)}")
+    with warnings_to_log():
+        recording, report = _best(scene, first, _plans(scene, first, grasp, mesh.name, options), options, progress)
+        if not report.success:
+            report = replace(report, message=f"{report.message}{_unrest(scene, first, mesh.name)}")
     if options.require_success and not report.success:
         raise ValueError(f"No stable grasp of the {mesh.name} in {report.attempts} attempts. {report.message}")
     return _trajectory(hand, start, mesh, recording, report, options)

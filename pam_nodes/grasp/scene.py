@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import mujoco
@@ -12,6 +15,8 @@ from .collision import CollisionShape
 from .hand_body import HandBody
 from .mjcf import FINGER_GAINS, TIMESTEP, implicit_pd, scene_xml
 
+log = logging.getLogger(__name__)
+
 SUBSTEPS = 4
 """Physics steps for one command: commands run at 100 Hz."""
 
@@ -19,6 +24,17 @@ CONTROL_RATE = 1 / (SUBSTEPS * TIMESTEP)
 
 _SLIDES, _BALL, _HINGES, _OBJECT = slice(0, 3), slice(3, 7), slice(7, 52), slice(52, 59)
 _FINGER_DOFS = slice(6, 51)
+
+
+@contextmanager
+def warnings_to_log() -> Iterator[None]:
+    """Send MuJoCo's warnings to our log; left alone it writes MUJOCO_LOG.TXT into the working directory."""
+    previous = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(log.debug)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(previous)
 
 
 class UnstableSimulationError(RuntimeError):

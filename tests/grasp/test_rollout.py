@@ -122,3 +122,21 @@ def test_progress_counts_up_and_may_cancel():
     with pytest.raises(Cancelled):
         rollout(load_default_hand(), posed(MUG_START), placed("mug"), posed(MUG_TARGET), RolloutOptions(), progress)
     assert [done for done, _ in seen] == list(range(50)) and len({total for _, total in seen}) == 1
+
+
+def test_an_exploding_simulation_leaves_no_file_behind(tmp_path, monkeypatch):
+    """MuJoCo's own log would land in the working directory; its warning handler is given back afterwards."""
+    import mujoco
+
+    from pam_nodes.grasp.scene import warnings_to_log
+
+    monkeypatch.chdir(tmp_path)
+    model = mujoco.MjModel.from_xml_string('<mujoco><worldbody><body><freejoint/><geom size="1" mass="1"/></body></worldbody></mujoco>')
+    data = mujoco.MjData(model)
+    before = mujoco.get_mju_user_warning()
+    with warnings_to_log():
+        data.qvel[:] = np.nan
+        mujoco.mj_step(model, data)
+    assert data.warning[mujoco.mjtWarning.mjWARN_BADQVEL].number == 1
+    assert list(tmp_path.iterdir()) == []
+    assert mujoco.get_mju_user_warning() is before
