@@ -153,10 +153,11 @@ def full(info: dict) -> Graph:
     g = Graph(info)
     motion = pose_stage(g, 49, 15.0, 0.2)
     _, conditions = condition_stage(g, motion, 720, 480)
-    flux = g.add("UNETLoader", (2020, 0), (300, 90), "FLUX.1-dev")
-    clip = g.add("DualCLIPLoader", (2020, 130), (300, 140), type="flux")
-    vae = g.add("VAELoader", (2020, 320), (300, 60), "Flux VAE")
-    control = g.add("PAMLoadHOIControlNetFlux", (2020, 430), (300, 90))
+    flux = g.add("UNETLoader", (2020, 0), (300, 90), "FLUX.1-dev", unet_name="flux1-dev.safetensors")
+    texts = {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors"}
+    clip = g.add("DualCLIPLoader", (2020, 130), (300, 140), type="flux", **texts)
+    vae = g.add("VAELoader", (2020, 320), (300, 60), "Flux VAE", vae_name="ae.safetensors")
+    control = g.add("PAMLoadHOIControlNetFlux", (2020, 430), (300, 90), control_net_name="pam_controlnet.bin")
     positive = g.add("CLIPTextEncode", (2020, 570), (300, 110), "Prompt", clip=clip[0], text="A hand is trying to grasp something")
     guidance = g.add("FluxGuidance", (2020, 730), (300, 60), conditioning=positive[0], guidance=4.0)
     negative = g.add("ConditioningZeroOut", (2020, 840), (300, 40), conditioning=positive[0])
@@ -174,10 +175,10 @@ def full(info: dict) -> Graph:
     g.add("PreviewImage", (2360, 880), (300, 100), "First frame", images=picture[0])
     g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
 
-    base = g.add("PAMLoadCogVideoX", (2720, 0), (300, 60))
-    text = g.add("CLIPLoader", (2720, 110), (300, 110), "T5", type="cogvideox")
-    video_vae = g.add("VAELoader", (2720, 270), (300, 60), "CogVideoX VAE")
-    patch = g.add("PAMLoadHOIControlCogVideoX", (2720, 380), (300, 60))
+    base = g.add("PAMLoadCogVideoX", (2720, 0), (300, 60), model_name="cogvideox_5b_i2v.safetensors")
+    text = g.add("CLIPLoader", (2720, 110), (300, 110), "T5", type="cogvideox", clip_name="t5xxl_fp16.safetensors")
+    video_vae = g.add("VAELoader", (2720, 270), (300, 60), "CogVideoX VAE", vae_name="cogvideox_vae.safetensors")
+    patch = g.add("PAMLoadHOIControlCogVideoX", (2720, 380), (300, 60), model_patch_name="pam_motion.safetensors")
     prompt = g.add("CLIPTextEncode", (2720, 490), (300, 110), "Prompt", clip=text[0], text="A man is in a lab trying to grasp something.")
     worse = g.add("CLIPTextEncode", (2720, 650), (300, 130), "Negative prompt", clip=text[0], text=NEGATIVE)
     start = g.add(
@@ -197,7 +198,8 @@ def full(info: dict) -> Graph:
     made = g.add("CreateVideo", (3400, 0), (300, 80), images=frames[0], fps=15.0)
     g.add("SaveVideo", (3400, 130), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
     g.note(
-        "Needs FLUX.1-dev, CogVideoX-5b-I2V and PAM's checkpoints, see the README for the folders. Steps, guidance and prompts are PAM's; "
+        "Needs FLUX.1-dev, CogVideoX-5b-I2V and PAM's checkpoints: choose your files in the loaders, the README names the folders. "
+        "Steps, guidance and prompts are PAM's; "
         "its own samplers follow in a later version.",
         (2400, 830),
         (300, 150),
