@@ -110,7 +110,7 @@ def mini(info: dict) -> Graph:
     latent = g.add(
         "KSampler", (3060, 250), (300, 280),
         model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=20, cfg=1.0,
-        sampler_name="ddim", scheduler="ddim_uniform",
+        sampler_name="euler", scheduler="simple",
     )  # fmt: skip
     frames = g.add("VAEDecode", (3060, 580), (300, 60), samples=latent[0], vae=video["VAE"])
     made = g.add("CreateVideo", (3060, 690), (300, 80), images=frames[0], fps=8.0)
@@ -192,7 +192,7 @@ def full(info: dict) -> Graph:
     latent = g.add(
         "KSampler", (3060, 490), (300, 280),
         model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=50, cfg=6.0,
-        sampler_name="ddim", scheduler="ddim_uniform",
+        sampler_name="euler", scheduler="simple",
     )  # fmt: skip
     frames = g.add("VAEDecode", (3060, 820), (300, 60), samples=latent[0], vae=video_vae[0])
     made = g.add("CreateVideo", (3400, 0), (300, 80), images=frames[0], fps=15.0)
