@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from hostkit.client import NodeFailed
+from hostkit.client import NodeFailed, PromptRejected
 
 SLIDERS = {f"{finger}_{motion}": 0.0 for finger in ("thumb", "index", "middle", "ring", "pinky") for motion in ("flexion", "spread")}
 
@@ -74,10 +74,34 @@ def test_bad_input_is_one_sentence(run_prompt):
     prompt["target"] = pose_node("pinch", (-0.064, -0.019, 0.074), **MUG_FLEXION)
     with pytest.raises(NodeFailed, match=r"target pose h_T is 2[0-9] mm inside the mug"):
         run_prompt(prompt)
+
+
+def test_object_wider_than_the_hand_is_named(run_prompt):
     prompt = graph(with_target=False)
     prompt["mug"] = node("PAMDemoObject", kind="ball", size=4.0, natural_color=True, color="#b83a2e")
-    with pytest.raises(NodeFailed, match=r"start pose h_0 is|this hand spans 12 cm"):
+    prompt["start"] = pose_node("relaxed", (-0.45, -0.1, 0.3))
+    with pytest.raises(NodeFailed, match=r"ball is \d+ cm wide .* this hand spans 12 cm: scale the object down"):
         run_prompt(prompt)
+
+
+def test_zero_frames_are_refused_before_anything_runs(run_prompt):
+    with pytest.raises(PromptRejected, match="length"):
+        run_prompt(graph(length=0))
+
+
+def test_interrupt_stops_the_simulation(run_prompt, client):
+    """Cancelled at the first report, long before the last of a hundred attempts at a target far from the mug."""
+    prompt = graph(max_attempts=100)
+    prompt["target"] = pose_node("pinch", (-0.3, -0.05, 0.35))
+    seen = []
+
+    def cancel(kind, data, result):
+        if kind == "progress" and data["node"] == "rollout":
+            seen.append(data["value"] / data["max"])
+            client.interrupt(result.prompt_id)
+
+    assert run_prompt(prompt, on_event=cancel, timeout=120).status == "interrupted"
+    assert seen and seen[-1] < 0.5
 
 
 def test_second_run_is_cached(run_prompt):
