@@ -69,15 +69,7 @@ class PAMApplyHOIControlNet(io.ComfyNode):
                 io.Vae.Input(
                     "vae", optional=True, tooltip="Flux's VAE, for ControlNets that read latents. The released PAM net reads pixels."
                 ),
-                io.Float.Input(
-                    "strength", default=1.0, min=0.0, max=10.0, step=0.01, tooltip="How strongly the conditions guide; 1 as trained."
-                ),
-                io.Float.Input(
-                    "start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling before guidance starts."
-                ),
-                io.Float.Input(
-                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling after which guidance ends."
-                ),
+                *sockets.guidance_inputs(),
                 io.Int.Input(
                     "frame",
                     default=0,

@@ -95,15 +95,7 @@ class PAMApplyHOIControlCogVideoX(io.ComfyNode):
                 sockets.ModelPatch.Input("model_patch", tooltip="From Load HOI Control CogVideoX or Load PAM Mini Motion."),
                 io.Vae.Input("vae", tooltip="CogVideoX's VAE, which encodes the conditions."),
                 sockets.HoiConditions.Input("conditions", tooltip="As long and as large as the video to make."),
-                io.Float.Input(
-                    "strength", default=1.0, min=0.0, max=10.0, step=0.01, tooltip="How strongly the conditions guide; 1 as trained."
-                ),
-                io.Float.Input(
-                    "start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling before guidance starts."
-                ),
-                io.Float.Input(
-                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling after which guidance ends."
-                ),
+                *sockets.guidance_inputs(),
             ],
             outputs=[io.Model.Output(display_name="MODEL", tooltip="The guided model, for KSampler.")],
         )

@@ -16,3 +16,12 @@ CONDITIONS = "PAM/2 conditions"
 APPEARANCE = "PAM/3 appearance"
 MOTION = "PAM/4 motion"
 DATA = "PAM/5 data"
+
+
+def guidance_inputs() -> list[io.Input]:
+    """Strength of a control, and the span of sampling in which it acts."""
+    return [
+        io.Float.Input("strength", default=1.0, min=0.0, max=10.0, step=0.01, tooltip="How strongly the conditions guide; 1 as trained."),
+        io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling before guidance starts."),
+        io.Float.Input("end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="Share of sampling after which guidance ends."),
+    ]

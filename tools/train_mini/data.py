@@ -1,12 +1,16 @@
 """Rendered pictures on disk, and what the trainers share: batches, schedule, moving average."""
 
+import argparse
 import json
+import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
+log = logging.getLogger("train")
 PICTURES = ("rgb", "depth", "segmentation", "keypoints")
 
 
@@ -65,3 +69,38 @@ class Average:
 def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
     """Decibels between pictures in -1..1."""
     return float((10 * torch.log10(4 / ((a - b) ** 2).flatten(1).mean(1))).mean())
+
+
+def options(description: str, batch: int, rate: float) -> argparse.Namespace:
+    """The command line of a trainer, with logging and seed set."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--minutes", type=float, default=48.0, help="of processor time")
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--rate", type=float, default=rate)
+    parser.add_argument("--resume", action="store_true", help="go on from what was written")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.manual_seed(0)
+    return parser.parse_args()
+
+
+def fit(
+    model: torch.nn.Module, args: argparse.Namespace, path: Path, loss: Callable[[], torch.Tensor], validation: Callable[[], float]
+) -> None:
+    """Train until the budget is spent; the averaged weights are written to ``path`` every hundred steps."""
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    log.info("%.2f M parameters", sum(parameter.numel() for parameter in learning) / 1e6)
+    optimizer = torch.optim.AdamW(learning, lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    average, budget = Average(model), Budget(args.minutes, args.rate)
+    while budget.tick(optimizer):
+        value = loss()
+        optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
+        optimizer.step()
+        average.update(budget.steps)
+        if budget.steps % 100 == 0:
+            log.info("step %d train %.4f validation %.4f", budget.steps, value, validation())
+            torch.save(average.state_dict(), path)
+    torch.save(average.state_dict(), path)

@@ -3,8 +3,6 @@
 python tools/train_mini/image.py DATA OUT --minutes 60 [--resume]
 """
 
-import argparse
-import logging
 import sys
 from pathlib import Path
 
@@ -15,13 +13,12 @@ from torch.nn.functional import mse_loss
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from data import Average, Budget, Pictures, to_model
+from data import Pictures, fit, options, to_model
 from text import TextEncoders, build_tokenizers
 
 from pam_nodes.appearance.flux_control import FluxControlConfig, HOIFluxControl, pack
 from pam_nodes.mini.codec import PatchAutoencoder
 
-log = logging.getLogger("image")
 CONTROL = FluxControlConfig(256, 2, 128, 64, False, (("depth", "segmentation", "keypoints"),), "latent", "first")
 BASE = {
     "in_channels": 64,
@@ -120,39 +117,20 @@ def validation(model: Appearance, data: Latents) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=60.0, help="of processor time")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--resume", action="store_true")
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.manual_seed(0)
-    folder = args.out / "image_text"
+    args = options(__doc__, batch=32, rate=1e-3)
+    folder, weights = args.out / "image_text", args.out / "image.pt"
     if not args.resume:
         build_tokenizers(Pictures(args.data, "stills", HELD_OUT).prompts, folder)
     model = Appearance(folder)
     model.text.write_configs(folder)
     if args.resume:
-        model.load_state_dict(torch.load(args.out / "image.pt", weights_only=True))
+        model.load_state_dict(torch.load(weights, weights_only=True))
     data = Latents(args.data, args.out, model.text)
-    size = sum(p.numel() for p in model.parameters()) / 1e6
-    log.info("%d stills, latents of deviation %.3f, %.2f M parameters", len(data.z), data.z[:, 0].std(), size)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    average, budget = Average(model), Budget(args.minutes, args.rate)
-    while budget.tick(optimizer):
-        loss = loss_on(model, data, torch.randint(HELD_OUT, len(data.z), (args.batch,)), True)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update(budget.steps)
-        if budget.steps % 100 == 0:
-            log.info("step %d train %.4f validation %.4f", budget.steps, loss, validation(model, data))
-            torch.save(average.state_dict(), args.out / "image.pt")
-    torch.save(average.state_dict(), args.out / "image.pt")
+
+    def loss() -> torch.Tensor:
+        return loss_on(model, data, torch.randint(HELD_OUT, len(data.z), (args.batch,)), True)
+
+    fit(model, args, weights, loss, lambda: validation(model, data))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 python tools/train_mini/video.py DATA OUT --minutes 60 [--resume]
 """
 
-import argparse
-import logging
 import sys
 from pathlib import Path
 
@@ -16,14 +14,13 @@ from torch.nn.functional import mse_loss
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from data import Average, Budget, Pictures, to_model
+from data import Pictures, fit, options, to_model
 from text import T5_LENGTH, TextEncoders, build_tokenizers
 
 from pam_nodes.mini.codec import PatchAutoencoder3D
 from pam_nodes.motion.control import PAPER_SLOTS, CogVideoXControlConfig, HOICogVideoXControl
 from pam_nodes.motion.inject import controlled
 
-log = logging.getLogger("video")
 HEADS, HEAD_DIM, TIME_DIM, BLOCKS, COPIES = 3, 64, 256, 6, 3
 CONTROL = CogVideoXControlConfig(HEADS * HEAD_DIM, COPIES, HEAD_DIM, TIME_DIM, PAPER_SLOTS)
 HELD_OUT = 16
@@ -132,41 +129,21 @@ def validation(model: Motion, data: Latents, ids, bar: torch.Tensor) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=60.0, help="of processor time")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=1.2e-3)
-    parser.add_argument("--resume", action="store_true")
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.manual_seed(0)
+    args = options(__doc__, batch=8, rate=1.2e-3)
     data = Latents(args.data, args.out)
-    folder = args.out / "video_text"
+    folder, weights = args.out / "video_text", args.out / "video.pt"
     if not args.resume:
         build_tokenizers(data.prompts, folder)
     model = Motion(folder, (data.z.shape[2], *data.z.shape[-2:]))
     model.text.write_configs(folder)
     if args.resume:
-        model.load_state_dict(torch.load(args.out / "video.pt", weights_only=True))
+        model.load_state_dict(torch.load(weights, weights_only=True))
     ids, bar = (model.text.tokenize(data.prompts)[0], model.text.tokenize([""])[0][0]), alphas_cumprod()
-    learning = [p for p in model.parameters() if p.requires_grad]
-    size = sum(p.numel() for p in learning) / 1e6
-    log.info("%d clips, latents of deviation %.3f, %.2f M parameters", len(data.z), data.z[:, 0].std(), size)
-    optimizer = torch.optim.AdamW(learning, lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    average, budget = Average(model), Budget(args.minutes, args.rate)
-    while budget.tick(optimizer):
-        loss = loss_on(model, data, ids, torch.randint(HELD_OUT, len(data.z), (args.batch,)), True, bar)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update(budget.steps)
-        if budget.steps % 100 == 0:
-            log.info("step %d train %.4f validation %.4f", budget.steps, loss, validation(model, data, ids, bar))
-            torch.save(average.state_dict(), args.out / "video.pt")
-    torch.save(average.state_dict(), args.out / "video.pt")
+
+    def loss() -> torch.Tensor:
+        return loss_on(model, data, ids, torch.randint(HELD_OUT, len(data.z), (args.batch,)), True, bar)
+
+    fit(model, args, weights, loss, lambda: validation(model, data, ids, bar))
 
 
 if __name__ == "__main__":
