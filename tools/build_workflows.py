@@ -65,8 +65,8 @@ def condition_stage(g: Graph, motion: Node, width: int, height: int) -> tuple[No
     camera = g.add("PAMHOICamera", (1040, 0), (300, 340), mode="auto-frame", width=width, height=height, trajectory=motion[0], margin=0.06)
     conditions = g.add("PAMRenderConditions", (1040, 400), (300, 300), trajectory=motion[0], camera=camera[0])
     for index, name in enumerate(("depth", "segmentation", "keypoints", "preview")):
-        place = (1380 + 310 * (index % 2), 490 * (index // 2))
-        g.add("PreviewImage", place, (300, 430), "Shaded" if name == "preview" else name.capitalize(), images=conditions[name])
+        place = (1370 + 305 * (index % 2), 490 * (index // 2))
+        g.add("PreviewImage", place, (290, 430), "Shaded" if name == "preview" else name.capitalize(), images=conditions[name])
     g.note(CONDITIONS_NOTE, (1040, 760), (300, 220))
     g.group("2 Conditions", (1020, -80), (960, 1080), "conditions")
     return camera, conditions
@@ -129,7 +129,9 @@ def studio(info: dict) -> Graph:
     )
     bottle = g.add("PAMDemoObject", (0, 630), (300, 150), kind="bottle")
     g.add("PAMLoadObjectMesh", (0, 830), (300, 260), "Your own mesh: connect it instead")
-    motion = g.add("PAMGraspRollout", (340, 0), (300, 320), hand=hand[0], start_pose=start[0], object=bottle[0], length=17, fps=8.0)
+    motion = g.add(
+        "PAMGraspRollout", (340, 0), (300, 320), hand=hand[0], start_pose=start[0], object=bottle[0], length=17, fps=8.0, lift_height=0.12
+    )
     camera = g.add("PAMHOICamera", (340, 370), (300, 340), mode="auto-frame", width=480, height=320, trajectory=motion[0])
     rendered = g.add("PAMRenderConditions", (680, 0), (300, 300), trajectory=motion[0], camera=camera[0], style="dexycb")
     parts = g.add("PAMUnpackConditions", (680, 350), (300, 240), conditions=rendered[0])
@@ -201,7 +203,7 @@ def full(info: dict) -> Graph:
         "Needs FLUX.1-dev, CogVideoX-5b-I2V and PAM's checkpoints: choose your files in the loaders, the README names the folders. "
         "Steps, guidance and prompts are PAM's; "
         "its own samplers follow in a later version.",
-        (2400, 830),
+        (2720, 830),
         (300, 150),
     )
     g.group("4 Motion", (2700, -80), (1140, 1080), "motion")
