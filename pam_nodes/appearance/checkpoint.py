@@ -37,7 +37,7 @@ def refusal(state_dict: dict[str, Tensor]) -> str:
     expected = "Expected an HOI ControlNet for Flux (keys double_blocks.0.… and pos_embed_input.…), found "
     keys = state_dict.keys()
     if any("transformer_blocks_copy." in key for key in keys):
-        return expected + "an HOI control for CogVideoX: use Load HOI Control (CogVideoX)."
+        return expected + "an HOI control for CogVideoX: use Load HOI Control CogVideoX."
     if any(key.startswith(("input_blocks.", "control_model.", "zero_convs.")) for key in keys):
         return expected + "a ControlNet for Stable Diffusion: use core's Load ControlNet Model."
     if any("controlnet_x_embedder." in key for key in keys):

@@ -148,7 +148,7 @@ def _pixels(latent: torch.Tensor) -> str:
 def apply_hoi_control(model, patch, vae, conditions: ConditionVideo, strength: float, start_percent: float, end_percent: float, progress):
     """Clone the MODEL with the control beside its blocks; raises ValueError for models it does not fit."""
     if not isinstance(patch.model, HOICogVideoXControl):
-        raise ValueError(f"Expected an HOI control for CogVideoX, found {type(patch.model).__name__}: use Load HOI Control (CogVideoX).")
+        raise ValueError(f"Expected an HOI control for CogVideoX, found {type(patch.model).__name__}: use Load HOI Control CogVideoX.")
     base = model.get_model_object("diffusion_model")
     if not isinstance(base, comfy.ldm.cogvideo.model.CogVideoXTransformer3DModel):
         raise ValueError(f"Expected a CogVideoX model, found {type(base).__name__}: connect the MODEL this control was trained for.")

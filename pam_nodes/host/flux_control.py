@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import comfy.conds
 import comfy.controlnet
 import comfy.latent_formats
 import comfy.ldm.common_dit
@@ -120,7 +119,7 @@ def apply_conditions(positive, negative, control_net, conditions: ConditionVideo
     if not isinstance(control_net, HOIControlNet):
         raise ValueError(
             f"Expected an HOI ControlNet, found {type(control_net).__name__}: use Load HOI ControlNet Flux, or core's Apply ControlNet "
-            "with one picture of Unpack Conditions."
+            "with one picture of Unpack HOI Conditions."
         )
     hint = hint_channels(conditions, control_net.control_model.config, frame)
     return apply_control(positive, negative, control_net, hint, strength, span, vae)

@@ -34,7 +34,7 @@ def refusal(state_dict: dict[str, Tensor]) -> str:
     expected = "Expected an HOI control for CogVideoX (keys transformer_blocks_copy.… and initial_combine_linear.…), found "
     keys = state_dict.keys()
     if any("double_blocks.0.img_attn" in key for key in keys):
-        return expected + "a Flux checkpoint: use Load HOI ControlNet (Flux) or core's Load Diffusion Model."
+        return expected + "a Flux checkpoint: use Load HOI ControlNet Flux or core's Load Diffusion Model."
     if any("patch_embed.proj.weight" in key for key in keys):
         return expected + "a CogVideoX base model without control: load it as the MODEL and give this node PAM's control file."
     return expected + f"keys like {', '.join(sorted(keys)[:3]) or 'none at all'}: choose PAM's motion checkpoint."

@@ -65,7 +65,7 @@ class PAMApplyHOIControlNet(io.ComfyNode):
                 io.Conditioning.Input("positive", tooltip="Prompt conditioning from CLIP Text Encode."),
                 io.Conditioning.Input("negative", tooltip="Negative conditioning; it is guided too."),
                 io.ControlNet.Input("control_net", tooltip="From Load HOI ControlNet Flux or Load PAM Mini Appearance."),
-                sockets.HoiConditions.Input("conditions", tooltip="From Render HOI Conditions or Pack Conditions."),
+                sockets.HoiConditions.Input("conditions", tooltip="From Render HOI Conditions or Pack HOI Conditions."),
                 io.Vae.Input(
                     "vae", optional=True, tooltip="Flux's VAE, for ControlNets that read latents. The released PAM net reads pixels."
                 ),

@@ -52,7 +52,7 @@ class PAMLoadMiniMotion(io.ComfyNode):
                 io.Model.Output(display_name="MODEL", tooltip="Image-to-video model for KSampler, 192 x 128, 17 frames."),
                 io.Clip.Output(display_name="CLIP", tooltip="Its T5 text encoder; the same small vocabulary as the image model."),
                 io.Vae.Output(display_name="VAE", tooltip="Its video VAE; first frame and control need it too."),
-                sockets.ModelPatch.Output(display_name="MODEL_PATCH", tooltip="HOI control for Apply HOI Control (CogVideoX)."),
+                sockets.ModelPatch.Output(display_name="MODEL_PATCH", tooltip="HOI control for Apply HOI Control CogVideoX."),
             ],
         )
 
