@@ -2,7 +2,21 @@
 
 from importlib import import_module
 
-MODULES = ("hand", "objects", "grasp", "camera", "conditions", "preview", "appearance", "motion", "mini")
+MODULES = (
+    "hand",
+    "hand_tools",
+    "recordings",
+    "objects",
+    "grasp",
+    "trajectory",
+    "quality",
+    "camera",
+    "conditions",
+    "preview",
+    "appearance",
+    "motion",
+    "mini",
+)
 
 
 def all_nodes() -> list[type]:

@@ -1,0 +1,3 @@
+"""Nodes: hand poses taken apart and checked."""
+
+NODES: list[type] = []

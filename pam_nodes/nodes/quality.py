@@ -1,0 +1,3 @@
+"""Nodes: how good a grasp is."""
+
+NODES: list[type] = []

@@ -1,0 +1,3 @@
+"""Nodes: recorded motion in and out."""
+
+NODES: list[type] = []

@@ -1,0 +1,3 @@
+"""Nodes: editing motion."""
+
+NODES: list[type] = []
