@@ -1,6 +1,6 @@
-"""Write the shipped workflows from their description here, against the nodes of a running host.
+"""Write the shipped workflows from their descriptions in ``workflow_graphs``, against the nodes of a running host.
 
-    python3 tools/pam.py setup && <host python> tools/build_workflows.py
+    python3 tools/pam.py setup && <host python> tools/build_workflows.py [name ...]
 Run it after a node's inputs change. The thumbnails are screenshots and stay as they are.
 """
 
@@ -12,213 +12,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from hostkit.client import Client
-from hostkit.graph import Graph, Node
 from hostkit.host import ROOT, find_host
 from hostkit.server import Server
-
-PROMPT = "a light skin hand reaching for a red mug on a grey table, bright light"
-MOTION_PROMPT = "a light skin hand picking up a red mug on a grey table, bright light"
-NEGATIVE = (
-    "The video is not of a high quality, it has a low resolution. Watermark present in each frame. The background is solid. "
-    "Strange body and strange trajectory. Distortion."
-)
-TURN = {"rotation_x": -15, "rotation_y": 43, "rotation_z": -111}
-FINGERS = {"thumb_flexion": -0.4, "index_flexion": -0.3, "ring_flexion": 0.25, "pinky_flexion": 0.35}
-START = {"preset": "relaxed", "wrist_x": -0.24, "wrist_y": -0.12, "wrist_z": 0.15, **TURN}
-TARGET = {"preset": "pinch", "wrist_x": -0.124, "wrist_y": -0.054, "wrist_z": 0.104, **TURN, **FINGERS}
-
-POSE_NOTE = """## 1 Pose
-Two hand poses and an object become a motion: **h_0** where the hand starts, **h_T** how it holds the mug. *Grasp Rollout* simulates \
-approach, grasp and lift. Leave *target_pose* unconnected and a grasp is found for you.
-
-World: metres, Z up, the table is Z = 0."""
-CONDITIONS_NOTE = """## 2 Conditions
-The camera frames the whole motion. *Render HOI Conditions* draws what the models are told: depth, segmentation, keypoints. \
-Change the camera and only this and what follows runs again."""
-APPEARANCE_NOTE = """## 3 Appearance
-The first frame: Flux with the HOI ControlNet. Another seed is another picture; skin, object colour, table and light are words of the \
-prompt. The small model knows few words, see its help."""
-MOTION_NOTE = """## 4 Motion
-The clip: CogVideoX starts from the picture and follows the conditions of every frame. Put any picture into *start_image*, also a photo."""
-
-
-def pose_stage(g: Graph, length: int, fps: float, lift: float) -> Node:
-    """Hand, object and rollout; returns the rollout."""
-    hand = g.add("PAMLoadManoHand", (0, 0), (300, 150))
-    start = g.add("PAMHandPose", (340, 0), (300, 460), "Start pose h_0", hand=hand[0], **START)
-    target = g.add("PAMHandPose", (340, 520), (300, 460), "Target pose h_T", hand=hand[0], **TARGET)
-    mug = g.add("PAMDemoObject", (0, 220), (300, 150), kind="mug")
-    placed = g.add("PAMPlaceObject", (0, 430), (300, 230), object=mug[0])
-    motion = g.add(
-        "PAMGraspRollout", (680, 0), (300, 320),
-        hand=hand[0], start_pose=start[0], target_pose=target[0], object=placed[0], length=length, fps=fps, lift_height=lift, seed=0,
-    )  # fmt: skip
-    glb = g.add("PAMPreviewMotion3D", (680, 380), (300, 80), trajectory=motion[0])
-    g.add("Preview3D", (680, 510), (300, 470), "The motion in 3D", model_file=glb[0])
-    g.note(POSE_NOTE, (0, 720), (300, 260))
-    g.group("1 Pose", (-20, -80), (1020, 1080), "pose")
-    return motion
-
-
-def condition_stage(g: Graph, motion: Node, width: int, height: int) -> tuple[Node, Node]:
-    """Camera and rendering; returns camera and conditions."""
-    camera = g.add("PAMHOICamera", (1040, 0), (300, 340), mode="auto-frame", width=width, height=height, trajectory=motion[0], margin=0.06)
-    conditions = g.add("PAMRenderConditions", (1040, 400), (300, 300), trajectory=motion[0], camera=camera[0])
-    for index, name in enumerate(("depth", "segmentation", "keypoints", "preview")):
-        place = (1370 + 305 * (index % 2), 490 * (index // 2))
-        g.add("PreviewImage", place, (290, 430), "Shaded" if name == "preview" else name.capitalize(), images=conditions[name])
-    g.note(CONDITIONS_NOTE, (1040, 760), (300, 220))
-    g.group("2 Conditions", (1020, -80), (960, 1080), "conditions")
-    return camera, conditions
-
-
-def mini(info: dict) -> Graph:
-    """The whole chain on the shipped small models."""
-    g = Graph(info)
-    motion = pose_stage(g, 17, 8.0, 0.12)
-    _, conditions = condition_stage(g, motion, 192, 128)
-
-    image = g.add("PAMLoadMiniAppearance", (2020, 0), (300, 120))
-    positive = g.add("CLIPTextEncode", (2020, 170), (300, 120), "Prompt", clip=image["CLIP"], text=PROMPT)
-    negative = g.add("CLIPTextEncode", (2020, 340), (300, 100), "Negative prompt", clip=image["CLIP"], text="")
-    guided = g.add(
-        "PAMApplyHOIControlNet", (2360, 0), (300, 240),
-        positive=positive[0], negative=negative[0], control_net=image["CONTROL_NET"], conditions=conditions[0], vae=image["VAE"],
-    )  # fmt: skip
-    empty = g.add("EmptySD3LatentImage", (2020, 490), (300, 130), width=192, height=128)
-    sampled = g.add(
-        "KSampler", (2360, 290), (300, 280),
-        model=image["MODEL"], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=20, cfg=1.5,
-        sampler_name="euler", scheduler="simple",
-    )  # fmt: skip
-    picture = g.add("VAEDecode", (2360, 620), (300, 60), samples=sampled[0], vae=image["VAE"])
-    g.add("PreviewImage", (2360, 730), (300, 250), "First frame", images=picture[0])
-    g.note(APPEARANCE_NOTE, (2020, 720), (300, 260))
-    g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
-
-    video = g.add("PAMLoadMiniMotion", (2720, 0), (300, 120))
-    motion_prompt = g.add("CLIPTextEncode", (2720, 170), (300, 120), "Prompt", clip=video["CLIP"], text=MOTION_PROMPT)
-    no_prompt = g.add("CLIPTextEncode", (2720, 340), (300, 100), "Negative prompt", clip=video["CLIP"], text="")
-    start = g.add(
-        "PAMCogVideoXFirstFrame", (2720, 490), (300, 190),
-        positive=motion_prompt[0], negative=no_prompt[0], vae=video["VAE"], start_image=picture[0], width=192, height=128, length=17,
-    )  # fmt: skip
-    model = g.add(
-        "PAMApplyHOIControlCogVideoX", (3060, 0), (300, 200),
-        model=video["MODEL"], model_patch=video["MODEL_PATCH"], vae=video["VAE"], conditions=conditions[0],
-    )  # fmt: skip
-    latent = g.add(
-        "KSampler", (3060, 250), (300, 280),
-        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=20, cfg=1.0,
-        sampler_name="euler", scheduler="simple",
-    )  # fmt: skip
-    frames = g.add("VAEDecode", (3060, 580), (300, 60), samples=latent[0], vae=video["VAE"])
-    made = g.add("CreateVideo", (3060, 690), (300, 80), images=frames[0], fps=8.0)
-    g.add("SaveVideo", (3400, 0), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
-    g.note(MOTION_NOTE, (2720, 740), (300, 240))
-    g.group("4 Motion", (2700, -80), (1140, 1080), "motion")
-    return g
-
-
-def studio(info: dict) -> Graph:
-    """Own mesh, own numbers, own pictures: every modality apart and together again."""
-    g = Graph(info)
-    hand = g.add("PAMLoadManoHand", (0, 0), (300, 150))
-    start = g.add(
-        "PAMHandPoseFromNumbers", (0, 200), (300, 380), "Start pose h_0", hand=hand[0], wrist_y=-0.24, wrist_z=0.14, rotation_y=60
-    )
-    bottle = g.add("PAMDemoObject", (0, 630), (300, 150), kind="bottle")
-    g.add("PAMLoadObjectMesh", (0, 830), (300, 260), "Your own mesh: connect it instead")
-    motion = g.add(
-        "PAMGraspRollout", (340, 0), (300, 320), hand=hand[0], start_pose=start[0], object=bottle[0], length=17, fps=8.0, lift_height=0.12
-    )
-    camera = g.add("PAMHOICamera", (340, 370), (300, 340), mode="auto-frame", width=480, height=320, trajectory=motion[0])
-    rendered = g.add("PAMRenderConditions", (680, 0), (300, 300), trajectory=motion[0], camera=camera[0], style="dexycb")
-    parts = g.add("PAMUnpackConditions", (680, 350), (300, 240), conditions=rendered[0])
-    soft = g.add("ImageBlur", (1020, 0), (300, 110), "Any other node", image=parts["depth"], blur_radius=2, sigma=1.0)
-    packed = g.add("PAMPackConditions", (1020, 160), (300, 180), conditions=rendered[0], depth=soft[0])
-    again = g.add("PAMUnpackConditions", (1020, 390), (300, 240), conditions=packed[0])
-    for row, name in enumerate(("depth", "segmentation", "keypoints")):
-        g.add("PreviewImage", (1360, 340 * row), (360, 300), name.capitalize(), images=again[name])
-    g.note(
-        "No target pose is connected here: a grasp is found by trying. For an object of your own put a mesh into *input/3d* and connect "
-        "*Load Object Mesh*.\n\nAny condition can be taken out, changed by other nodes or replaced by outside pictures (Depth Anything, "
-        "SAM, DWPose), and packed again.",
-        (340, 760),
-        (640, 200),
-    )
-    return g
-
-
-def full(info: dict) -> Graph:
-    """The chain on FLUX.1-dev and CogVideoX-5B, weights brought by the user."""
-    g = Graph(info)
-    motion = pose_stage(g, 49, 15.0, 0.2)
-    _, conditions = condition_stage(g, motion, 720, 480)
-    flux = g.add("UNETLoader", (2020, 0), (300, 90), "FLUX.1-dev", unet_name="flux1-dev.safetensors")
-    texts = {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors"}
-    clip = g.add("DualCLIPLoader", (2020, 130), (300, 140), type="flux", **texts)
-    vae = g.add("VAELoader", (2020, 320), (300, 60), "Flux VAE", vae_name="ae.safetensors")
-    control = g.add("PAMLoadHOIControlNetFlux", (2020, 430), (300, 90), control_net_name="pam_controlnet.bin")
-    positive = g.add("CLIPTextEncode", (2020, 570), (300, 110), "Prompt", clip=clip[0], text="A hand is trying to grasp something")
-    guidance = g.add("FluxGuidance", (2020, 730), (300, 60), conditioning=positive[0], guidance=4.0)
-    negative = g.add("ConditioningZeroOut", (2020, 840), (300, 40), conditioning=positive[0])
-    guided = g.add(
-        "PAMApplyHOIControlNet", (2360, 0), (300, 240),
-        positive=guidance[0], negative=negative[0], control_net=control[0], conditions=conditions[0], vae=vae[0],
-    )  # fmt: skip
-    empty = g.add("EmptySD3LatentImage", (2360, 290), (300, 110), width=720, height=480)
-    sampled = g.add(
-        "KSampler", (2360, 450), (300, 280),
-        model=flux[0], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=28, cfg=1.0,
-        sampler_name="euler", scheduler="simple",
-    )  # fmt: skip
-    picture = g.add("VAEDecode", (2360, 780), (300, 60), samples=sampled[0], vae=vae[0])
-    g.add("PreviewImage", (2360, 880), (300, 100), "First frame", images=picture[0])
-    g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
-
-    base = g.add("PAMLoadCogVideoX", (2720, 0), (300, 60), model_name="cogvideox_5b_i2v.safetensors")
-    text = g.add("CLIPLoader", (2720, 110), (300, 110), "T5", type="cogvideox", clip_name="t5xxl_fp16.safetensors")
-    video_vae = g.add("VAELoader", (2720, 270), (300, 60), "CogVideoX VAE", vae_name="cogvideox_vae.safetensors")
-    patch = g.add("PAMLoadHOIControlCogVideoX", (2720, 380), (300, 60), model_patch_name="pam_motion.safetensors")
-    prompt = g.add("CLIPTextEncode", (2720, 490), (300, 110), "Prompt", clip=text[0], text="A man is in a lab trying to grasp something.")
-    worse = g.add("CLIPTextEncode", (2720, 650), (300, 130), "Negative prompt", clip=text[0], text=NEGATIVE)
-    start = g.add(
-        "PAMCogVideoXFirstFrame", (3060, 0), (300, 190),
-        positive=prompt[0], negative=worse[0], vae=video_vae[0], start_image=picture[0], width=720, height=480, length=49,
-    )  # fmt: skip
-    model = g.add(
-        "PAMApplyHOIControlCogVideoX", (3060, 240), (300, 200),
-        model=base[0], model_patch=patch[0], vae=video_vae[0], conditions=conditions[0],
-    )  # fmt: skip
-    latent = g.add(
-        "KSampler", (3060, 490), (300, 280),
-        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=50, cfg=6.0,
-        sampler_name="euler", scheduler="simple",
-    )  # fmt: skip
-    frames = g.add("VAEDecode", (3060, 820), (300, 60), samples=latent[0], vae=video_vae[0])
-    made = g.add("CreateVideo", (3400, 0), (300, 80), images=frames[0], fps=15.0)
-    g.add("SaveVideo", (3400, 130), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
-    g.note(
-        "Needs FLUX.1-dev, CogVideoX-5b-I2V and PAM's checkpoints: choose your files in the loaders, the README names the folders. "
-        "Steps, guidance and prompts are PAM's; "
-        "its own samplers follow in a later version.",
-        (2720, 830),
-        (300, 150),
-    )
-    g.group("4 Motion", (2700, -80), (1140, 1080), "motion")
-    return g
-
-
-WORKFLOWS = {"pam_pose_appearance_motion_mini": mini, "condition_studio": studio, "pam_pose_appearance_motion_flux_cogvideox": full}
+from workflow_graphs import WORKFLOWS
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as base, Server(find_host(), Path(base)) as server:
         info = Client(server.url).object_info()
-    for name, build in WORKFLOWS.items():
+    for name in sys.argv[1:] or WORKFLOWS:
         path = ROOT / "workflows" / f"{name}.json"
-        path.write_text(json.dumps(build(info).workflow(), indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(WORKFLOWS[name](info).workflow(), indent=1) + "\n", encoding="utf-8")
         print(path.relative_to(ROOT))
 
 

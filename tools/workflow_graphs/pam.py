@@ -1,0 +1,125 @@
+"""All three stages in one graph: on the included small models, and on the large ones."""
+
+from hostkit.graph import Graph
+
+from .stages import condition_stage, pose_stage
+
+PROMPT = "a light skin hand reaching for a red mug on a grey table, bright light"
+MOTION_PROMPT = "a light skin hand picking up a red mug on a grey table, bright light"
+NEGATIVE = (
+    "The video is not of a high quality, it has a low resolution. Watermark present in each frame. The background is solid. "
+    "Strange body and strange trajectory. Distortion."
+)
+APPEARANCE_NOTE = """## 3 Appearance
+The first frame: Flux with the HOI ControlNet. Another seed is another picture; skin, object colour, table and light are words of the \
+prompt. The small model knows few words, see its help."""
+MOTION_NOTE = """## 4 Motion
+The clip: CogVideoX starts from the picture and follows the conditions of every frame. Put any picture into *start_image*, also a photo."""
+
+
+def mini(info: dict) -> Graph:
+    """The whole chain on the shipped small models."""
+    g = Graph(info)
+    motion = pose_stage(g, 17, 8.0, 0.12)
+    _, conditions = condition_stage(g, motion, 192, 128)
+
+    image = g.add("PAMLoadMiniAppearance", (2020, 0), (300, 120))
+    positive = g.add("CLIPTextEncode", (2020, 170), (300, 120), "Prompt", clip=image["CLIP"], text=PROMPT)
+    negative = g.add("CLIPTextEncode", (2020, 340), (300, 100), "Negative prompt", clip=image["CLIP"], text="")
+    guided = g.add(
+        "PAMApplyHOIControlNet", (2360, 0), (300, 240),
+        positive=positive[0], negative=negative[0], control_net=image["CONTROL_NET"], conditions=conditions[0], vae=image["VAE"],
+    )  # fmt: skip
+    empty = g.add("EmptySD3LatentImage", (2020, 490), (300, 130), width=192, height=128)
+    sampled = g.add(
+        "KSampler", (2360, 290), (300, 280),
+        model=image["MODEL"], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=20, cfg=1.5,
+        sampler_name="euler", scheduler="simple",
+    )  # fmt: skip
+    picture = g.add("VAEDecode", (2360, 620), (300, 60), samples=sampled[0], vae=image["VAE"])
+    g.add("PreviewImage", (2360, 730), (300, 250), "First frame", images=picture[0])
+    g.note(APPEARANCE_NOTE, (2020, 720), (300, 260))
+    g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
+
+    video = g.add("PAMLoadMiniMotion", (2720, 0), (300, 120))
+    motion_prompt = g.add("CLIPTextEncode", (2720, 170), (300, 120), "Prompt", clip=video["CLIP"], text=MOTION_PROMPT)
+    no_prompt = g.add("CLIPTextEncode", (2720, 340), (300, 100), "Negative prompt", clip=video["CLIP"], text="")
+    start = g.add(
+        "PAMCogVideoXFirstFrame", (2720, 490), (300, 190),
+        positive=motion_prompt[0], negative=no_prompt[0], vae=video["VAE"], start_image=picture[0], width=192, height=128, length=17,
+    )  # fmt: skip
+    model = g.add(
+        "PAMApplyHOIControlCogVideoX", (3060, 0), (300, 200),
+        model=video["MODEL"], model_patch=video["MODEL_PATCH"], vae=video["VAE"], conditions=conditions[0],
+    )  # fmt: skip
+    latent = g.add(
+        "KSampler", (3060, 250), (300, 280),
+        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=20, cfg=1.0,
+        sampler_name="euler", scheduler="simple",
+    )  # fmt: skip
+    frames = g.add("VAEDecode", (3060, 580), (300, 60), samples=latent[0], vae=video["VAE"])
+    made = g.add("CreateVideo", (3060, 690), (300, 80), images=frames[0], fps=8.0)
+    g.add("SaveVideo", (3400, 0), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
+    g.note(MOTION_NOTE, (2720, 740), (300, 240))
+    g.group("4 Motion", (2700, -80), (1140, 1080), "motion")
+    return g
+
+
+def full(info: dict) -> Graph:
+    """The chain on FLUX.1-dev and CogVideoX-5B, weights brought by the user."""
+    g = Graph(info)
+    motion = pose_stage(g, 49, 15.0, 0.2)
+    _, conditions = condition_stage(g, motion, 720, 480)
+    flux = g.add("UNETLoader", (2020, 0), (300, 90), "FLUX.1-dev", unet_name="flux1-dev.safetensors")
+    texts = {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors"}
+    clip = g.add("DualCLIPLoader", (2020, 130), (300, 140), type="flux", **texts)
+    vae = g.add("VAELoader", (2020, 320), (300, 60), "Flux VAE", vae_name="ae.safetensors")
+    control = g.add("PAMLoadHOIControlNetFlux", (2020, 430), (300, 90), control_net_name="pam_controlnet.bin")
+    positive = g.add("CLIPTextEncode", (2020, 570), (300, 110), "Prompt", clip=clip[0], text="A hand is trying to grasp something")
+    guidance = g.add("FluxGuidance", (2020, 730), (300, 60), conditioning=positive[0], guidance=4.0)
+    negative = g.add("ConditioningZeroOut", (2020, 840), (300, 40), conditioning=positive[0])
+    guided = g.add(
+        "PAMApplyHOIControlNet", (2360, 0), (300, 240),
+        positive=guidance[0], negative=negative[0], control_net=control[0], conditions=conditions[0], vae=vae[0],
+    )  # fmt: skip
+    empty = g.add("EmptySD3LatentImage", (2360, 290), (300, 110), width=720, height=480)
+    sampled = g.add(
+        "KSampler", (2360, 450), (300, 280),
+        model=flux[0], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=28, cfg=1.0,
+        sampler_name="euler", scheduler="simple",
+    )  # fmt: skip
+    picture = g.add("VAEDecode", (2360, 780), (300, 60), samples=sampled[0], vae=vae[0])
+    g.add("PreviewImage", (2360, 880), (300, 100), "First frame", images=picture[0])
+    g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
+
+    base = g.add("PAMLoadCogVideoX", (2720, 0), (300, 60), model_name="cogvideox_5b_i2v.safetensors")
+    text = g.add("CLIPLoader", (2720, 110), (300, 110), "T5", type="cogvideox", clip_name="t5xxl_fp16.safetensors")
+    video_vae = g.add("VAELoader", (2720, 270), (300, 60), "CogVideoX VAE", vae_name="cogvideox_vae.safetensors")
+    patch = g.add("PAMLoadHOIControlCogVideoX", (2720, 380), (300, 60), model_patch_name="pam_motion.safetensors")
+    prompt = g.add("CLIPTextEncode", (2720, 490), (300, 110), "Prompt", clip=text[0], text="A man is in a lab trying to grasp something.")
+    worse = g.add("CLIPTextEncode", (2720, 650), (300, 130), "Negative prompt", clip=text[0], text=NEGATIVE)
+    start = g.add(
+        "PAMCogVideoXFirstFrame", (3060, 0), (300, 190),
+        positive=prompt[0], negative=worse[0], vae=video_vae[0], start_image=picture[0], width=720, height=480, length=49,
+    )  # fmt: skip
+    model = g.add(
+        "PAMApplyHOIControlCogVideoX", (3060, 240), (300, 200),
+        model=base[0], model_patch=patch[0], vae=video_vae[0], conditions=conditions[0],
+    )  # fmt: skip
+    latent = g.add(
+        "KSampler", (3060, 490), (300, 280),
+        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=50, cfg=6.0,
+        sampler_name="euler", scheduler="simple",
+    )  # fmt: skip
+    frames = g.add("VAEDecode", (3060, 820), (300, 60), samples=latent[0], vae=video_vae[0])
+    made = g.add("CreateVideo", (3400, 0), (300, 80), images=frames[0], fps=15.0)
+    g.add("SaveVideo", (3400, 130), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
+    g.note(
+        "Needs FLUX.1-dev, CogVideoX-5b-I2V and PAM's checkpoints: choose your files in the loaders, the README names the folders. "
+        "Steps, guidance and prompts are PAM's; "
+        "its own samplers follow in a later version.",
+        (2720, 830),
+        (300, 150),
+    )
+    g.group("4 Motion", (2700, -80), (1140, 1080), "motion")
+    return g

@@ -1,0 +1,47 @@
+"""Stages that several workflows share."""
+
+from hostkit.graph import Graph, Node
+
+TURN = {"rotation_x": -15, "rotation_y": 43, "rotation_z": -111}
+FINGERS = {"thumb_flexion": -0.4, "index_flexion": -0.3, "ring_flexion": 0.25, "pinky_flexion": 0.35}
+START = {"preset": "relaxed", "wrist_x": -0.24, "wrist_y": -0.12, "wrist_z": 0.15, **TURN}
+TARGET = {"preset": "pinch", "wrist_x": -0.124, "wrist_y": -0.054, "wrist_z": 0.104, **TURN, **FINGERS}
+
+POSE_NOTE = """## 1 Pose
+Two hand poses and an object become a motion: **h_0** where the hand starts, **h_T** how it holds the mug. *Grasp Rollout* simulates \
+approach, grasp and lift. Leave *target_pose* unconnected and a grasp is found for you.
+
+World: metres, Z up, the table is Z = 0."""
+CONDITIONS_NOTE = """## 2 Conditions
+The camera frames the whole motion. *Render HOI Conditions* draws what the models are told: depth, segmentation, keypoints. \
+Change the camera and only this and what follows runs again."""
+
+
+def pose_stage(g: Graph, length: int, fps: float, lift: float) -> Node:
+    """Hand, object and rollout; returns the rollout."""
+    hand = g.add("PAMLoadManoHand", (0, 0), (300, 150))
+    start = g.add("PAMHandPose", (340, 0), (300, 460), "Start pose h_0", hand=hand[0], **START)
+    target = g.add("PAMHandPose", (340, 520), (300, 460), "Target pose h_T", hand=hand[0], **TARGET)
+    mug = g.add("PAMDemoObject", (0, 220), (300, 150), kind="mug")
+    placed = g.add("PAMPlaceObject", (0, 430), (300, 230), object=mug[0])
+    motion = g.add(
+        "PAMGraspRollout", (680, 0), (300, 320),
+        hand=hand[0], start_pose=start[0], target_pose=target[0], object=placed[0], length=length, fps=fps, lift_height=lift, seed=0,
+    )  # fmt: skip
+    glb = g.add("PAMPreviewMotion3D", (680, 380), (300, 80), trajectory=motion[0])
+    g.add("Preview3D", (680, 510), (300, 470), "The motion in 3D", model_file=glb[0])
+    g.note(POSE_NOTE, (0, 720), (300, 260))
+    g.group("1 Pose", (-20, -80), (1020, 1080), "pose")
+    return motion
+
+
+def condition_stage(g: Graph, motion: Node, width: int, height: int) -> tuple[Node, Node]:
+    """Camera and rendering; returns camera and conditions."""
+    camera = g.add("PAMHOICamera", (1040, 0), (300, 340), mode="auto-frame", width=width, height=height, trajectory=motion[0], margin=0.06)
+    conditions = g.add("PAMRenderConditions", (1040, 400), (300, 300), trajectory=motion[0], camera=camera[0])
+    for index, name in enumerate(("depth", "segmentation", "keypoints", "preview")):
+        place = (1370 + 305 * (index % 2), 490 * (index // 2))
+        g.add("PreviewImage", place, (290, 430), "Shaded" if name == "preview" else name.capitalize(), images=conditions[name])
+    g.note(CONDITIONS_NOTE, (1040, 760), (300, 220))
+    g.group("2 Conditions", (1020, -80), (960, 1080), "conditions")
+    return camera, conditions
