@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from .controller import Goal
+from .policy_objectives import WIDTH, ObjectiveChoice
 from .scene import Scene, State
 
 SPAN = 0.12
@@ -16,6 +17,7 @@ SPAN = 0.12
 REFERENCE_LENGTH = 0.178
 """Metres from the wrist to the tip of the middle finger of an adult hand."""
 
+FREE = ObjectiveChoice()
 CANDIDATES = 400
 TABLE_MARGIN = 0.006
 """Metres that joints and tips must stay above the table."""
@@ -58,7 +60,7 @@ def measure_grip(scene: Scene) -> Grip:
     return Grip(center, forward, across / np.linalg.norm(across))
 
 
-def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: int, name: str) -> list[Goal]:
+def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: int, name: str, choice: ObjectiveChoice = FREE) -> list[Goal]:
     """Grasps of the object where it stands, the most promising first.
 
     A grasp is promising when the hand turns little from its start pose, comes from its own side, and grips a narrow part near the middle.
@@ -69,6 +71,7 @@ def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: in
         rng: source of the samples.
         count: how many to return at most; they differ clearly from each other.
         name: of the object, for messages.
+        choice: heading, midpoint and span that the person fixed, world frame; the turn about the heading is always sampled.
 
     Returns:
         Goals whose hand stays above the table and whose open hand does not touch the object.
@@ -78,16 +81,17 @@ def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: in
     """
     pose = start.object_to_world
     surface = scene.shape.samples @ pose[:3, :3].T + pose[:3, 3]
-    grip, limit = measure_grip(scene), span_of(scene)
+    grip, limit = measure_grip(scene), min(span_of(scene), choice.span) if choice.span != WIDTH else span_of(scene)
     middle = (surface.min(0) + surface.max(0)) / 2
     from_start = (start.wrist - middle) / np.linalg.norm(start.wrist - middle)
     size = np.linalg.norm(np.ptp(surface, axis=0))
     ranked, widths = [], []
     for _ in range(CANDIDATES):
-        heading, across = _random_frame(rng)
-        target, width = _local_grip(surface, surface[rng.integers(len(surface))], heading, across)
+        heading, across = _random_frame(rng, choice.heading)
+        seed = surface[rng.integers(len(surface))] if choice.midpoint is None else np.asarray(choice.midpoint, dtype=np.float64)
+        target, width = _local_grip(surface, seed, heading, across)
         widths.append(width)
-        if width > limit or (target - middle) @ heading < -0.01:
+        if width > limit or ((target - middle) @ heading < -0.01 and choice.midpoint is None):
             continue
         rotation = _align(grip, heading, across)
         turn = (rotation * Rotation.from_matrix(start.rotation).inv()).magnitude()
@@ -112,11 +116,14 @@ def _interleave(ranked: list[tuple]) -> list[tuple]:
     return [item for pair in zip(near, firm, strict=True) for item in pair]
 
 
-def _random_frame(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A heading that does not come from below, and a closing direction at right angles to it."""
+def _random_frame(rng: np.random.Generator, fixed: tuple[float, float, float] | None) -> tuple[np.ndarray, np.ndarray]:
+    """A heading that does not come from below, or the fixed one, and a closing direction at right angles to it."""
     heading, across = rng.normal(size=(2, 3))
+    if fixed is not None:
+        heading = np.array(fixed, dtype=np.float64)
     heading /= np.linalg.norm(heading)
-    heading[2] = abs(heading[2]) if heading[2] < -0.2 else heading[2]
+    if fixed is None and heading[2] < -0.2:
+        heading[2] = abs(heading[2])
     across -= heading * (across @ heading)
     return heading, across / np.linalg.norm(across)
 
@@ -126,7 +133,7 @@ def _local_grip(surface: np.ndarray, seed: np.ndarray, heading: np.ndarray, acro
     beside = np.abs((surface - seed) @ np.cross(heading, across)) < 0.04
     height = (surface - seed) @ heading
     near = np.abs((surface - seed) @ across) < 0.015
-    top = height[beside & near].max()
+    top = height[beside & near].max(initial=0.0)
     held = surface[beside & (height > top - 0.08)]
     side = (held - seed) @ across
     depth = min(np.ptp(held @ heading) / 2, 0.05)

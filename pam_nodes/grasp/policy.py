@@ -107,7 +107,9 @@ def _torch(data: bytes) -> Any:
         text = str(error).split("\n")[0]
         raise ValueError(f"it asks for more than plain tensors, or is damaged ({text[:200]})") from error
     except Exception as error:  # torch reports damage as RuntimeError, EOFError, KeyError, AssertionError ...
-        raise ValueError(f"the checkpoint is truncated or damaged ({str(error).splitlines()[0][:200] if str(error) else type(error).__name__})") from error
+        raise ValueError(
+            f"the checkpoint is truncated or damaged ({str(error).splitlines()[0][:200] if str(error) else type(error).__name__})"
+        ) from error
 
 
 def _actor(content: Any) -> dict[str, np.ndarray]:

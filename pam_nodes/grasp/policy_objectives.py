@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ..geometry.mesh import ObjectMesh
 from .collision import CollisionShape
 from .scene import State
 
@@ -21,7 +22,7 @@ WIDTH = 0.12
 
 TRIES = 2000
 PALM = np.array([1.7, 1.0, 0.0]) / np.linalg.norm([1.7, 1.0, 0.0])
-ACROSS = np.array([-(1 / 3.25) ** 0.5, (2.25 / 3.25) ** 0.5, 0.0])
+ACROSS = np.array([-((1 / 3.25) ** 0.5), (2.25 / 3.25) ** 0.5, 0.0])
 """Directions of the open MANO hand in its wrist frame: out of the back of the grasp, and square to it."""
 
 
@@ -56,12 +57,14 @@ class ObjectiveChoice:
         turn: radians about the heading, 0 closes across the narrow side.
         midpoint: (3,) world point to grasp.
         span: metres, the widest the hand closes on.
+        avoid: a part of the object, in its frame, that the hand keeps away from; it moves with the object.
     """
 
     heading: tuple[float, float, float] | None = None
     turn: float | None = None
     midpoint: tuple[float, float, float] | None = None
     span: float = WIDTH
+    avoid: ObjectMesh | None = None
 
 
 @dataclass(frozen=True, eq=False)

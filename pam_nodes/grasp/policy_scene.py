@@ -36,7 +36,8 @@ class PolicyScene(Scene):
     """A scene driven by actions. Between ``begin`` and the last ``step`` the wrist's coordinates are relative to where it began.
 
     Attributes:
-        lift: metres by which the wrist is asked to be above the grasp.
+        lift: metres by which the wrist is drawn above the target. Since the target rises with the object, it keeps rising while this is
+            not 0: GraspXL's own way to lift.
     """
 
     drive = POLICY
@@ -71,7 +72,7 @@ class PolicyScene(Scene):
         """
         self.reset(state)
         self.lift, self._target, self._start = 0.0, target, state.rotation
-        self.center = hand_center(self._points(), state)
+        self.center = hand_center(self.points(), state)
         self._in_object = state.object_to_world[:3, :3].T @ state.rotation
         self._mean = self.data.qpos[: self.fingers.stop].copy()
         self._goal = np.zeros_like(self._mean)
@@ -86,16 +87,26 @@ class PolicyScene(Scene):
         self._goal = np.clip(action * ACTION_SCALE + self._mean, *self._bounds)
         self._drive()
 
-    def carry(self, move: np.ndarray, rotation: np.ndarray) -> None:
-        """One control step without the policy: the fingers keep their targets, the wrist goes on by a rigid motion.
+    def guide(self, wrist: np.ndarray, rotation: Rotation, action: np.ndarray) -> None:
+        """One control step in which the policy has the fingers only: the wrist follows a given pose."""
+        self.command(wrist, rotation, action[6:] * ACTION_SCALE[6:] + self._mean[6:])
 
-        Args:
-            move: (3,) metres to add to the wrist's target, world frame.
-            rotation: (3, 3) the wrist's target orientation, world frame.
-        """
-        self._goal[:3] += self._start.T @ move
-        self._goal[3:6] = euler_xyz(self._start.T @ rotation)
+    def command(self, wrist: np.ndarray, rotation: Rotation, hinges: np.ndarray) -> None:
+        """Without the policy: drive the hand towards a wrist pose and hinge angles, its own weight and the object's made up for."""
+        goal = self._start.T @ (wrist - self.model.body_pos[self._base_body])
+        weight = np.array([0.0, 0.0, (HAND_MASS + self.mass) * GRAVITY / STIFFNESS])
+        self._goal[:3] = goal + self._start.T @ weight
+        self._goal[3:6] = euler_xyz(self._start.T @ rotation.as_matrix())
+        self._goal[6:] = np.clip(hinges, *self.limits.T)
         self._drive()
+
+    def finger_targets(self) -> np.ndarray:
+        """(45,) hinge targets of the last step."""
+        return self._goal[6:].copy()
+
+    def set_friction(self, friction: float) -> None:
+        """Friction between hand and object."""
+        self.model.geom_friction[self.model.geom_bodyid != 0, 0] = friction
 
     def _drive(self) -> None:
         self.data.ctrl[:] = self._goal
@@ -157,7 +168,7 @@ class PolicyScene(Scene):
         impulses[1, touched] -= impulses[0, touched]
         return flags[0], impulses[0], flags[1], impulses[1]
 
-    def _points(self) -> np.ndarray:
+    def points(self) -> np.ndarray:
         """(21, 3) world: wrist, then the three joints and the tip of index, middle, pinky, ring, thumb."""
         places = self.data.xpos[self._links]
         last = self._links[[3, 6, 9, 12, 15]]
@@ -169,7 +180,7 @@ class PolicyScene(Scene):
         """(63,) vectors from the 21 points to the nearest surface sample, wrist frame; zeros without samples."""
         if samples is None:
             return np.zeros(63)
-        points = (self._points() - position) @ turn
+        points = (self.points() - position) @ turn
         squares = (points * points).sum(1)[:, None] - 2 * points @ samples.T + (samples * samples).sum(1)
         return ((samples[squares.argmin(axis=1)] - points) @ (wrist.T @ turn).T).ravel()
 

@@ -5,32 +5,39 @@ import os
 
 import folder_paths
 
-MANO_EXTENSIONS = {".pkl", ".npz", ".safetensors"}
 MESH_EXTENSIONS = {".obj", ".ply", ".stl", ".glb", ".off"}
 
 
+FOLDERS = {"mano": {".pkl", ".npz", ".safetensors"}, "graspxl": {".pt", ".npz", ".safetensors"}}
+"""Model folders of the pack below ``models``, and the files they take."""
+
+ADVICE = {
+    "mano": "register at https://mano.is.tue.mpg.de, download mano_v1_2 and put the files of its models folder there, "
+    "or choose the embedded CC0 hand.",
+    "graspxl": "take full_5600_r.pt from raisimGymTorch/data_all/floating_mixed of the GraspXL repository (CC BY-NC 4.0) and put it there.",
+}
+
+
 def register_folders() -> None:
-    """Make ``models/mano`` known, so that extra_model_paths.yaml can redirect it with the key ``mano``."""
-    folder_paths.add_model_folder_path("mano", os.path.join(folder_paths.models_dir, "mano"), is_default=True)
-    paths, _ = folder_paths.folder_names_and_paths["mano"]
-    folder_paths.folder_names_and_paths["mano"] = (paths, MANO_EXTENSIONS)
+    """Make the folders known, so that extra_model_paths.yaml can redirect each with its key."""
+    for key, extensions in FOLDERS.items():
+        folder_paths.add_model_folder_path(key, os.path.join(folder_paths.models_dir, key), is_default=True)
+        paths, _ = folder_paths.folder_names_and_paths[key]
+        folder_paths.folder_names_and_paths[key] = (paths, extensions)
 
 
-def mano_files() -> list[str]:
-    """Hand model files in the host's ``mano`` folders."""
-    return folder_paths.get_filename_list("mano")
+def model_files(key: str) -> list[str]:
+    """Files in the host's folders of one kind, a key of ``FOLDERS``."""
+    return folder_paths.get_filename_list(key)
 
 
-def mano_path(name: str) -> str:
-    """Path of a hand model file; raises FileNotFoundError that says how to get one."""
-    path = folder_paths.get_full_path("mano", name)
+def model_path(key: str, name: str) -> str:
+    """Path of one such file; raises FileNotFoundError that says how to get one."""
+    path = folder_paths.get_full_path(key, name)
     if path is None:
-        searched = ", ".join(folder_paths.get_folder_paths("mano"))
-        raise FileNotFoundError(
-            f"No hand file '{name}' in {searched}, which take MANO_RIGHT and MANO_LEFT as {', '.join(sorted(MANO_EXTENSIONS))}: "
-            "register at https://mano.is.tue.mpg.de, download mano_v1_2 and put the files of its models folder there, "
-            "or choose the embedded CC0 hand."
-        )
+        searched = ", ".join(folder_paths.get_folder_paths(key))
+        kinds = ", ".join(sorted(FOLDERS[key]))
+        raise FileNotFoundError(f"No file '{name}' in {searched}, which takes {kinds}: {ADVICE[key]}")
     return path
 
 

@@ -65,7 +65,7 @@ class PAMLoadManoHand(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "hand_file",
-                    options=[EMBEDDED, *paths.mano_files()],
+                    options=[EMBEDDED, *paths.model_files("mano")],
                     default=EMBEDDED,
                     tooltip="The embedded CC0 hand needs no download. MANO files (.pkl, .npz, .safetensors) go into models/mano.",
                 ),
@@ -94,21 +94,21 @@ class PAMLoadManoHand(io.ComfyNode):
     def validate_inputs(cls, hand_file: str) -> bool | str:
         try:
             if hand_file not in (None, EMBEDDED):
-                paths.mano_path(hand_file)
+                paths.model_path("mano", hand_file)
         except FileNotFoundError as error:
             return str(error)
         return True
 
     @classmethod
     def fingerprint_inputs(cls, hand_file: str, **_kwargs) -> str:
-        return EMBEDDED if hand_file in (None, EMBEDDED) else paths.file_digest(paths.mano_path(hand_file))
+        return EMBEDDED if hand_file in (None, EMBEDDED) else paths.file_digest(paths.model_path("mano", hand_file))
 
     @classmethod
     def execute(cls, hand_file: str, side: str, betas: str = "", left_shape: str = "as_file") -> io.NodeOutput:
         from ..hands.files import load_default_hand, load_hand
         from ..hands.posing import with_betas
 
-        hand = load_default_hand(side) if hand_file == EMBEDDED else load_hand(paths.mano_path(hand_file), side, left_shape)
+        hand = load_default_hand(side) if hand_file == EMBEDDED else load_hand(paths.model_path("mano", hand_file), side, left_shape)
         return io.NodeOutput(with_betas(hand, betas))
 
 
