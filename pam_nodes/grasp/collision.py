@@ -73,7 +73,8 @@ def _measure(mesh: ObjectMesh) -> CollisionShape:
 
     vertices, faces = cluster(np.asarray(mesh.vertices, dtype=np.float64), mesh.faces, MAX_FACES)
     surface = trimesh.Trimesh(vertices, faces, process=True)
-    solid = surface if surface.is_volume else surface.convex_hull
+    whole = surface if len(faces) == len(mesh.faces) else trimesh.Trimesh(mesh.vertices, mesh.faces, process=True)
+    solid = whole if whole.is_volume else surface.convex_hull
     samples, _ = trimesh.sample.sample_surface(surface, 400, seed=0)
     return CollisionShape(
         vertices=np.asarray(surface.vertices),

@@ -67,9 +67,28 @@ def scene_xml(
     """
     parts = [("piece", shape)] + ([("avoid", avoid)] if avoid else [])
     pieces = {f"{name}{i}": piece for name, part in parts for i, piece in enumerate(part.pieces)}
+    hand = f"""<body name="base">
+    <body name="wrist"{_weight(drive)}>
+      {_wrist_joints(drive)}{_capsules(body, 0)}
+      {"".join(_finger(body, limits, first, drive) for first in (1, 4, 7, 10, 13))}
+    </body>
+  </body>"""
+    return object_xml(pieces, *inertia_of(shape, avoid, mass), mass, hand, _actuators(drive))
+
+
+def object_xml(
+    pieces: dict[str, np.ndarray], center: np.ndarray, inertia: np.ndarray, mass: float, hand: str = "", actuators: str = ""
+) -> str:
+    """MJCF of a free object over the table, with or without a hand before it.
+
+    Args:
+        pieces: (N, 3) corners of the object's convex pieces by name.
+        center, inertia: (3,) centre of mass and (3, 3) inertia about it.
+        mass: kg.
+        hand, actuators: their elements.
+    """
     meshes = "".join(f'<mesh name="{name}" vertex="{_numbers(piece)}"/>' for name, piece in pieces.items())
     geoms = "".join(f'<geom name="{name}" class="object" type="mesh" mesh="{name}"/>' for name in pieces)
-    center, inertia = inertia_of(shape, avoid, mass)
     full = inertia[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
     return f"""<mujoco>
 <compiler angle="radian" balanceinertia="true" boundinertia="1e-7"/>
@@ -82,17 +101,12 @@ def scene_xml(
 <asset>{meshes}</asset>
 <worldbody>
   <geom name="table" type="plane" size="5 5 0.1" contype="4" conaffinity="2" priority="1" condim="6" friction="1 0.005 0.001"/>
-  <body name="base">
-    <body name="wrist"{_weight(drive)}>
-      {_wrist_joints(drive)}{_capsules(body, 0)}
-      {"".join(_finger(body, limits, first, drive) for first in (1, 4, 7, 10, 13))}
-    </body>
-  </body>
+  {hand}
   <body name="object"><freejoint/>
     <inertial pos="{_numbers(center)}" mass="{mass:.6g}" fullinertia="{_numbers(full)}"/>{geoms}
   </body>
 </worldbody>
-<actuator>{_actuators(drive)}</actuator>
+<actuator>{actuators}</actuator>
 </mujoco>"""
 
 

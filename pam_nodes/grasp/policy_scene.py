@@ -111,6 +111,8 @@ class PolicyScene(Scene):
     def _drive(self) -> None:
         self.data.ctrl[:] = self._goal
         self._advance()
+        for update in (mujoco.mj_kinematics, mujoco.mj_comPos, mujoco.mj_comVel):  # a step leaves them one physics step behind
+            update(self.model, self.data)
         self._mean = self.data.qpos[: self.fingers.stop].copy()
 
     def observation(self) -> np.ndarray:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 from .hand_body import to_hand_pose
+from .interpolate import lerp, poses_at, slerp, slerp_vectors
 from .scene import CONTROL_RATE, State
 from .timing import slowed_times
 
@@ -29,20 +30,7 @@ def resample(states: tuple[State, ...], length: int, speed_limit: float = 0.0) -
         points = np.stack([places, [s.object_to_world[:3, 3] for s in states]], axis=1)
         shown = slowed_times(points, CONTROL_RATE, speed_limit)
         times = np.interp(np.linspace(0, shown[-1], length), shown, np.arange(len(states)))
-    wrist = _lerp(places, times)
-    orient = _slerp(Rotation.from_matrix([s.rotation for s in states]), times).as_rotvec()
-    fingers = to_hand_pose(np.stack([s.hinges for s in states])).reshape(-1, 15, 3)
-    hand_pose = np.stack([_slerp(Rotation.from_rotvec(fingers[:, j]), times).as_rotvec() for j in range(15)], 1).reshape(length, 45)
-    poses = np.stack([s.object_to_world for s in states])
-    objects = np.tile(np.eye(4), (length, 1, 1))
-    objects[:, :3, 3] = _lerp(poses[:, :3, 3], times)
-    objects[:, :3, :3] = _slerp(Rotation.from_matrix(poses[:, :3, :3]), times).as_matrix()
-    return wrist, orient, hand_pose, objects
-
-
-def _lerp(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    return np.stack([np.interp(times, np.arange(len(values)), column) for column in values.T], 1)
-
-
-def _slerp(rotations: Rotation, times: np.ndarray) -> Rotation:
-    return Slerp(np.arange(len(rotations)), rotations)(times)
+    wrist = lerp(places, times)
+    orient = slerp(Rotation.from_matrix([s.rotation for s in states]), times).as_rotvec()
+    hand_pose = slerp_vectors(to_hand_pose(np.stack([s.hinges for s in states])), times)
+    return wrist, orient, hand_pose, poses_at(np.stack([s.object_to_world for s in states]), times)
