@@ -91,7 +91,7 @@ def excesses(model: HandModel, pose: HandPose, tolerance: float = 1.0) -> list[E
     for frame, joint, motion in zip(*np.nonzero(low | high), strict=True):
         limit = limits[joint, motion, int(high[frame, joint, motion])]
         finger = MANO_FINGERS[joint // 3]
-        found.append(Excess(int(frame), finger, joint % 3 + 1, MOTIONS[motion], float(angles[frame, joint, motion]), float(limit)))
+        found.append(Excess(int(frame), finger, int(joint) % 3 + 1, MOTIONS[motion], float(angles[frame, joint, motion]), float(limit)))
     return found
 
 

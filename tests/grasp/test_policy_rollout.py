@@ -11,6 +11,7 @@ from pam_nodes.geometry.simplify import cluster
 from pam_nodes.grasp import policy_rollout as module
 from pam_nodes.grasp.carry import Carry
 from pam_nodes.grasp.collision import collision_shape
+from pam_nodes.grasp.edit import pick_frame
 from pam_nodes.grasp.mirror import mirror_mesh, mirror_pose
 from pam_nodes.grasp.policy import load_policy
 from pam_nodes.grasp.policy_objectives import ObjectiveChoice
@@ -158,9 +159,9 @@ def test_released_policy_follows_a_target(released):
     """h_T from one of its own grasps: the wrist comes near it in the object's frame, and the object is lifted."""
     free = run(released, "can", length=200)
     assert free.report.success
-    model, pose = free.hands[0].model, free.hands[0].pose
+    model = free.hands[0].model
     frame = int(np.argmax(free.objects[0].poses[:, 2, 3] > 0.01)) - 1
-    target = pose.frame(frame)
+    target, _ = pick_frame(free, frame, at_start=True)
     result = rollout(model, posed(FRONT), placed("can"), target, RolloutOptions(length=100, max_attempts=3), policy=released)
     assert result.report.success
     origin = rest_joints(model)[0]
