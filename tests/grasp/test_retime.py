@@ -16,9 +16,8 @@ def speeds(trajectory) -> np.ndarray:
 def ends_kept(result, motion) -> bool:
     a, b = result.hands[0].pose, motion.hands[0].pose
     objects = result.objects[0].poses, motion.objects[0].poses
-    return all(
-        np.array_equal(getattr(a, name)[frame], getattr(b, name)[frame]) for name in ("transl", "hand_pose", "global_orient") for frame in (0, -1)
-    ) and all(np.array_equal(objects[0][frame], objects[1][frame]) for frame in (0, -1))
+    pairs = [(getattr(a, name), getattr(b, name)) for name in ("transl", "hand_pose", "global_orient")] + [objects]
+    return all(np.array_equal(x[frame], y[frame]) for x, y in pairs for frame in (0, -1))
 
 
 @pytest.mark.parametrize("length", [2, 17, 49, 100])
@@ -56,7 +55,10 @@ def burst(length=120, fps=100.0):
     return motion
 
 
-@pytest.mark.parametrize("timing", [Timing(0, 30.0, False, speed_limit=0.8), Timing(0, 60.0, False, 1.5, 0.5), Timing(90, 30.0, speed_limit=0.5)])
+LIMITED = [Timing(0, 30.0, False, speed_limit=0.8), Timing(0, 60.0, False, 1.5, 0.5), Timing(90, 30.0, speed_limit=0.5)]
+
+
+@pytest.mark.parametrize("timing", LIMITED)
 def test_speed_limit_holds(timing):
     motion = burst()
     result = retime(motion, timing)
