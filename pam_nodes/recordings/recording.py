@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..hands.conventions import Convention, to_flat
 from ..hands.joints import rest_joints
 from ..hands.model import HandModel
 from ..hands.pose import HandPose
@@ -108,7 +109,7 @@ class Context:
         model = self.model(side)
         if not model.is_mano:
             self.note(f"Fingers are approximate: the file's are relative to MANO's mean pose, '{model.name}' has another.")
-        return np.asarray(hand_pose, np.float64) + model.hands_mean
+        return to_flat(model, hand_pose, Convention.MEAN)
 
     def from_pca(self, side: str, codes: np.ndarray) -> np.ndarray:
         """(T, n) coefficients of MANO's pose space, relative to the mean pose, in the flat-hand convention.
@@ -116,13 +117,7 @@ class Context:
         Raises:
             ValueError: the hand is not MANO.
         """
-        model = self.model(side)
-        if not model.is_mano:
-            raise ValueError(
-                f"The file holds PCA codes of MANO's pose space, which mean nothing on '{model.name}': load MANO_{side.upper()} instead."
-            )
-        codes = np.asarray(codes, np.float64)
-        return codes @ model.hands_components[: codes.shape[1]] + model.hands_mean
+        return to_flat(self.model(side), codes, Convention.PCA)
 
     def hand(
         self,

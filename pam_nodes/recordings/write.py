@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from ..grasp.export_glb import trajectory_to_glb
 from ..grasp.trajectory import HandTrack, Trajectory
+from ..hands.conventions import Convention, from_flat
 from ..hands.posing import MIRROR
 from ..hands.skinning import skin
 from .own import NAME, VERSION
@@ -78,11 +79,8 @@ def to_dexycb(trajectory: Trajectory) -> bytes:
     if len(trajectory.hands) != 1:
         raise ValueError(f"Expected one hand for a DexYCB file, found {len(trajectory.hands)}.")
     track = trajectory.hands[0]
-    if not track.model.is_mano:
-        raise ValueError(f"DexYCB holds PCA codes of MANO's pose space, which '{track.model.name}' lacks: write another format.")
     pose = track.pose
-    basis = np.linalg.pinv(track.model.hands_components.astype(np.float64))
-    codes = (np.asarray(pose.hand_pose, np.float64) - track.model.hands_mean) @ basis
+    codes = from_flat(track.model, pose.hand_pose, Convention.PCA)
     rows = np.concatenate([pose.global_orient, codes, pose.transl], axis=1).astype(np.float32)
     turns = [Rotation.from_matrix(t.poses[:, :3, :3]).as_quat() for t in trajectory.objects]
     poses = [np.concatenate([turn, t.poses[:, :3, 3]], axis=1) for turn, t in zip(turns, trajectory.objects, strict=True)]
@@ -185,7 +183,7 @@ def write_motion(trajectory: Trajectory, kind: str) -> tuple[str, bytes]:
 
 def _mean_relative(track: HandTrack) -> dict[str, np.ndarray]:
     pose = track.pose
-    fingers = np.asarray(pose.hand_pose, np.float64) - track.model.hands_mean
+    fingers = from_flat(track.model, pose.hand_pose, Convention.MEAN)
     return {"trans": _single(pose.transl), "rot": _single(pose.global_orient), "pose": _single(fingers)}
 
 

@@ -82,7 +82,7 @@ def test_other_formats_give_the_same_skin(tmp_path, example, kind):
 
 
 def test_dexycb_needs_mano(tmp_path, example):
-    with pytest.raises(ValueError, match="PCA codes of MANO's pose space, which 'CC0 hand' lacks"):
+    with pytest.raises(ValueError, match="PCA codes belong to MANO's own spaces and mean nothing on 'CC0 hand'"):
         write_motion(example, "dexycb npz")
     mano = replace(HAND, is_mano=True)
     like = replace(example, hands=(replace(example.hands[0], model=mano),))
@@ -153,7 +153,7 @@ def good() -> dict:
         (b"hello world", "expected a .npz, .npy, .json, .safetensors or .pkl file"),
         (b"{ broken", "the .json file is damaged"),
         ({"weights": [1], "bias": 2}, "it holds weights, bias, which is none of pam_motion"),
-        ({**good(), "hand_pose": [[0] * 44]}, "PCA codes of MANO's pose space"),
+        ({**good(), "hand_pose": [[0] * 44]}, "PCA codes belong to MANO's own spaces"),
         ({**good(), "transl": [[0, 0]]}, "Expected 3 numbers a frame for the translation"),
         ({**good(), "transl": [[0, 0, float("nan")]]}, "NaN or infinite"),
         ({**good(), "transl": "here"}, "expected numbers in 'transl'"),
