@@ -109,7 +109,7 @@ def _layer(model: HandModel, device: str) -> HandLayer:
     return HandLayer(model, device)
 
 
-def skin(model: HandModel, pose: HandPose, device: str | torch.device = "cpu", chunk: int = 128) -> SkinnedHand:
+def skin(model: HandModel, pose: HandPose, device: str | torch.device = "cpu", chunk: int = 64) -> SkinnedHand:
     """Pose a hand over all frames.
 
     Args:
@@ -135,13 +135,14 @@ def skin(model: HandModel, pose: HandPose, device: str | torch.device = "cpu", c
         return torch.as_tensor(np.array(array, dtype=np.float32), device=device)
 
     betas = tensor(pose.betas)
-    parts = []
+    vertices, transforms = np.empty((len(pose), len(model.v_template), 3), np.float32), np.empty((len(pose), 16, 4, 4), np.float32)
     with torch.no_grad():
         for start in range(0, len(pose), chunk):
             part = slice(start, start + chunk)
-            parts.append(layer(tensor(pose.global_orient[part]), tensor(pose.hand_pose[part]), tensor(pose.transl[part]), betas))
+            skinned, frames = layer(tensor(pose.global_orient[part]), tensor(pose.hand_pose[part]), tensor(pose.transl[part]), betas)
+            torch.from_numpy(vertices[part]).copy_(skinned)
+            torch.from_numpy(transforms[part]).copy_(frames)
         rest = layer.shaped(betas)[1].cpu().numpy()
-    vertices, transforms = (np.concatenate([part[i].cpu().numpy() for part in parts]) for i in range(2))
     joints = transforms[:, :, :3, 3].copy()
     if model.backend == "smplx":
         vertices, joints = skin_smplx(model, pose, str(device))
