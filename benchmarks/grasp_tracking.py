@@ -1,4 +1,4 @@
-"""Success of grasps by tracking on objects in GraspXL's layout. Run: python -m benchmarks.grasp_tracking FOLDER [--starts 4] [--policy FILE]
+"""Success of grasps by tracking (python -m benchmarks.grasp_tracking FOLDER [--starts 4] [--policy FILE]).
 
 FOLDER holds one folder for each object. Each object is tried from several sides, without a target pose, then with target poses: the
 hand just before the lift in other successful rollouts (by tracking with another seed, and by GraspXL's policy when its file is given).
@@ -82,9 +82,7 @@ def attempt(setting: Setting, kind: str, options: RolloutOptions) -> Result:
         _, report = track(setting, options, silent)
     except (ValueError, UnstableSimulationError) as error:
         return Result(setting.name, kind, False, 0, time.process_time() - begin, 0.0, str(error))
-    return Result(
-        setting.name, kind, report.success, report.attempts, time.process_time() - begin, report.penetration_mean, report.message
-    )
+    return Result(setting.name, kind, report.success, report.attempts, time.process_time() - begin, report.penetration_mean, report.message)
 
 
 def grasps(setting: Setting, options: RolloutOptions, policy: Path | None) -> Iterator[tuple[str, State]]:
