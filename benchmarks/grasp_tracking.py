@@ -1,7 +1,7 @@
 """Success of grasps by tracking (python -m benchmarks.grasp_tracking FOLDER [--starts 4] [--policy FILE]).
 
 FOLDER holds one folder for each object. Each object is tried from several sides, without a target pose, then with target poses: the
-hand just before the lift in other successful rollouts (by tracking with another seed, and by GraspXL's policy when its file is given).
+hand that held it in other successful rollouts (by tracking with another seed, and by GraspXL's policy when its file is given).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from pam_nodes.geometry.mesh import ObjectMesh
 from pam_nodes.geometry.mesh_io import MeshOptions, load_mesh, object_from_arrays
 from pam_nodes.geometry.placement import place_object
-from pam_nodes.grasp.controller import LIFT_STEPS, Recording
+from pam_nodes.grasp.controller import Recording
 from pam_nodes.grasp.policy import load_policy
 from pam_nodes.grasp.policy_rollout import act
 from pam_nodes.grasp.scene import State, UnstableSimulationError, warnings_to_log
@@ -69,9 +69,9 @@ def start_pose(hand: HandModel, mesh: ObjectMesh, angle: float) -> HandPose:
     return place_hand(hand, preset_pose("relaxed", hand.side), tuple(middle + reach * side + [0, 0, 0.12]), (0, 0, angle))
 
 
-def grasp_before_lift(recording: Recording, first: State) -> State:
-    """The hand when it has closed, with the object moved back to where it stood."""
-    held = recording.states[recording.hold - LIFT_STEPS]
+def final_grasp(recording: Recording, first: State) -> State:
+    """The hand at the end of the hold, with the object moved back to where it stood."""
+    held = recording.states[recording.end]
     back = first.object_to_world @ np.linalg.inv(held.object_to_world)
     return State(back[:3, :3] @ held.wrist + back[:3, 3], back[:3, :3] @ held.rotation, held.hinges, first.object_to_world)
 
@@ -96,7 +96,7 @@ def grasps(setting: Setting, options: RolloutOptions, policy: Path | None) -> It
         except (ValueError, UnstableSimulationError):
             continue
         if report.success:
-            yield kind, grasp_before_lift(recording, setting.first)
+            yield kind, final_grasp(recording, setting.first)
 
 
 def measure(folder: Path, starts: int, seed: int, policy: Path | None) -> list[Result]:
