@@ -46,7 +46,8 @@ class Grip:
     Attributes:
         center: (3,) between thumb and fingers, where the object shall be.
         forward, across: (3,) unit vectors at right angles, from the wrist towards the object and from the thumb to the fingers.
-        opened, curled: (45,) hinge angles before and half-way through closing.
+        opened: (45,) hinge angles before closing.
+        swept: (42, 3) joints and tips, open and half-way through closing.
         span: metres of the widest object.
         closed: (45,) hinge angles that a pinch closes to; None closes until contact.
         margin: metres that joints and tips stay above the table.
@@ -58,7 +59,7 @@ class Grip:
     forward: np.ndarray
     across: np.ndarray
     opened: np.ndarray
-    curled: np.ndarray
+    swept: np.ndarray
     span: float
     closed: np.ndarray | None
     margin: float
@@ -100,7 +101,9 @@ def measure_grip(scene: Scene) -> Grip:
     across = tips[:4].mean(0) - tips[4]
     across -= forward * (across @ forward)
     across /= np.linalg.norm(across)
-    return Grip(center, forward, across, OPENED, CURLED, SPAN * _size(scene), None, margin=0.006, depth=0.05, breadth=0.04)
+    return Grip(
+        center, forward, across, OPENED, _swept(scene, OPENED, CURLED), SPAN * _size(scene), None, margin=0.006, depth=0.05, breadth=0.04
+    )
 
 
 def measure_pinch(scene: Scene) -> Grip:
@@ -115,8 +118,12 @@ def measure_pinch(scene: Scene) -> Grip:
     center, across = (fingers + tips[4]) / 2, (fingers - tips[4]) / np.linalg.norm(fingers - tips[4])
     forward = np.cross(across, tips[1] - tips[0])
     forward *= np.sign(forward @ center) / np.linalg.norm(forward)
-    curled, span = closed + opening / 2, PINCH_SPAN * _size(scene)
-    return Grip(center, forward, across, opened, curled, span, closed, margin=0.002, depth=0.03, breadth=0.02)
+    swept = _swept(scene, opened, closed + opening / 2)
+    return Grip(center, forward, across, opened, swept, PINCH_SPAN * _size(scene), closed, margin=0.002, depth=0.03, breadth=0.02)
+
+
+def _swept(scene: Scene, *poses: np.ndarray) -> np.ndarray:
+    return np.concatenate([scene.hand_points(np.zeros(3), Rotation.identity(), hinges) for hinges in poses])
 
 
 def _size(scene: Scene) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -14,6 +14,21 @@ from .scene import Scene, State
 
 FREE = ObjectiveChoice()
 CANDIDATES = 400
+NEAR, FAR = 0.025, 0.095
+"""Metres by which a goal may be moved back until the open hand is clear: first the one, and if that yields too few goals the other."""
+
+UNDERSIDE = 0.008
+"""Metres above the table up to which nothing can get between table and object."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A grasp to try: how much the hand must move for it, and what speaks against its hold, both about 0 to 1."""
+
+    goal: Goal
+    grip: Grip
+    effort: float
+    doubt: float
 
 
 def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: int, name: str, choice: ObjectiveChoice = FREE) -> list[Goal]:
@@ -43,7 +58,7 @@ def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: in
     middle = (surface.min(0) + surface.max(0)) / 2
     from_start = (start.wrist - middle) / np.linalg.norm(start.wrist - middle)
     size = np.linalg.norm(np.ptp(surface, axis=0))
-    ranked, widths = [], []
+    candidates, widths = [], []
     for _ in range(CANDIDATES):
         direction = _random_frame(rng, choice.heading)
         seed = surface[rng.integers(len(surface))] if choice.midpoint is None else np.asarray(choice.midpoint, dtype=np.float64)
@@ -56,34 +71,31 @@ def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: in
             widths.append(width)
             if width > grip.span or ((target - middle) @ heading < -0.01 and choice.midpoint is None):
                 continue
+            if not grip.pinch and target[2] - abs(across[2]) * width / 2 < UNDERSIDE:
+                continue
             rotation = _align(grip, heading, across)
             turn = (rotation * Rotation.from_matrix(start.rotation).inv()).magnitude()
             side = np.arccos(np.clip(heading @ from_start, -1, 1))
-            grip_cost = np.linalg.norm(target - middle) / size + 0.3 * width / grip.span + grip.cost(top)
-            ranked.append(
-                (
-                    turn / np.pi + 0.7 * side / np.pi,
-                    grip_cost,
-                    Goal(target - rotation.apply(grip.center), rotation, heading, grip.opened, grip.closed, 0.0),
-                    grip,
-                )
-            )
-    if not ranked:
+            effort = turn / np.pi + 0.7 * side / np.pi
+            doubt = np.linalg.norm(target - middle) / size + 0.3 * width / grip.span + grip.cost(top)
+            goal = Goal(target - rotation.apply(grip.center), rotation, heading, grip.opened, grip.closed, preshape=0.0)
+            candidates.append(Candidate(goal, grip, effort, float(doubt)))
+    if not candidates:
         raise ValueError(
             f"The {name} is {min(widths) * 100:.0f} cm wide in the narrowest direction the hand could close on, "
             f"this hand spans {max(grip.span for grip in grips) * 100:.0f} cm: scale the object down."
         )
-    goals = _distinct(scene, start, _interleave(ranked), count)
+    goals = _distinct(scene, start, _interleave(candidates), count)
     if not goals:
         raise ValueError(f"Found no way to grasp the {name} with the open hand above the table: raise the object or give a target pose.")
     return goals
 
 
-def _interleave(ranked: list[tuple]) -> list[tuple]:
+def _interleave(candidates: list[Candidate]) -> list[Candidate]:
     """Alternate between the order that prefers little motion and the one that prefers a good grip."""
-    near = sorted(ranked, key=lambda item: item[0] + item[1])
-    firm = sorted(ranked, key=lambda item: 0.3 * item[0] + 2 * item[1])
-    return [item for pair in zip(near, firm, strict=True) for item in pair]
+    near = sorted(candidates, key=lambda one: one.effort + one.doubt)
+    firm = sorted(candidates, key=lambda one: 0.3 * one.effort + 2 * one.doubt)
+    return [one for pair in zip(near, firm, strict=True) for one in pair]
 
 
 def _random_frame(rng: np.random.Generator, fixed: tuple[float, float, float] | None) -> tuple[np.ndarray, np.ndarray]:
@@ -119,19 +131,20 @@ def _align(grip: Grip, heading: np.ndarray, across: np.ndarray) -> Rotation:
     return Rotation.from_matrix(world @ hand.T)
 
 
-def _distinct(scene: Scene, start: State, ranked: list[tuple], count: int) -> list[Goal]:
-    """First ``count`` feasible goals that differ by 2 cm or 0.3 rad from all before."""
+def _distinct(scene: Scene, start: State, candidates: list[Candidate], count: int) -> list[Goal]:
+    """First ``count`` feasible goals that differ by 2 cm or 0.3 rad from all before; those that grip less deep come last."""
     goals: list[Goal] = []
-    tried: list[Goal] = []
-    for *_, wanted, grip in ranked:
-        if any(_alike(wanted, other) for other in tried):
-            continue
-        tried.append(wanted)
-        goal = _settle(scene, start, wanted, grip)
-        if goal is not None and not any(_alike(goal, other) for other in goals):
-            goals.append(goal)
+    for least, most in ((0.0, NEAR), (NEAR, FAR)):
+        tried: list[Goal] = []
+        for candidate in candidates:
             if len(goals) == count:
-                break
+                return goals
+            if any(_alike(candidate.goal, other) for other in tried):
+                continue
+            tried.append(candidate.goal)
+            goal = _settle(scene, start, candidate, least, most)
+            if goal is not None and not any(_alike(goal, other) for other in goals):
+                goals.append(goal)
     return goals
 
 
@@ -139,13 +152,14 @@ def _alike(one: Goal, other: Goal) -> bool:
     return np.linalg.norm(one.wrist - other.wrist) < 0.02 and (one.rotation * other.rotation.inv()).magnitude() < 0.3
 
 
-def _settle(scene: Scene, start: State, goal: Goal, grip: Grip) -> Goal | None:
-    """Move the goal back along the approach until the open hand is clear of object and table; None if it never is."""
-    for back in np.arange(0, 0.095, 0.0025 if grip.pinch else 0.005):
-        wrist = goal.wrist + back * goal.approach
-        lowest = min(scene.hand_points(wrist, goal.rotation, hinges)[:, 2].min() for hinges in (grip.opened, grip.curled))
-        if lowest < grip.margin:
+def _settle(scene: Scene, start: State, candidate: Candidate, least: float, most: float) -> Goal | None:
+    """Move the goal back along its approach, by metres in a range, until the open hand is clear; None if it never is."""
+    goal, grip = candidate.goal, candidate.grip
+    lowest = (goal.rotation.apply(grip.swept) + goal.wrist)[:, 2].min()
+    for back in np.arange(least, most, 0.0025 if grip.pinch else 0.005):
+        if lowest + back * goal.approach[2] < grip.margin:
             continue
+        wrist = goal.wrist + back * goal.approach
         depth, _ = scene.overlap(State(wrist, goal.rotation.as_matrix(), goal.opened, start.object_to_world))
         if depth < 1e-3:
             return replace(goal, wrist=wrist)
