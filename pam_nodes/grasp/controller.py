@@ -18,6 +18,9 @@ CLOSE_STEPS, LIFT_STEPS, HOLD_STEPS = 110, 70, 40
 CLOSE_RATE = 0.03
 """Radians a hinge target moves along the closing gradient in one control step (specs: graspxl 10)."""
 
+OPPOSITION = 3.0
+"""Weight of thumb and fingers closing against each other, compared to each pushing on the surface nearest to it."""
+
 Tick = Callable[[], None]
 
 
@@ -221,7 +224,7 @@ class _Run:
 
     def _closing_direction(self) -> np.ndarray:
         """(45,) entries up to 1: towards ``Goal.closed`` for fingers still far from it, along the contact gradient for the others."""
-        gradient = self.scene.closing_gradient()
+        gradient = self.scene.closing_gradient(OPPOSITION)
         if self.goal.closed is None:
             return gradient
         rest = (self.goal.closed - self.hinges).reshape(5, 9)

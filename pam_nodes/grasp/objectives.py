@@ -34,7 +34,7 @@ class Candidate:
 def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: int, name: str, choice: ObjectiveChoice = FREE) -> list[Goal]:
     """Grasps of the object where it stands, the most promising first.
 
-    A grasp is promising when the hand turns little from its start pose, comes from its own side, and grips a narrow part near the middle.
+    A grasp is promising when the hand turns little from its start pose, comes from its own side, and grips a narrow part near the centre of mass.
 
     Args:
         scene: hand and object.
@@ -55,7 +55,7 @@ def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: in
     grips = [measure_grip(scene), measure_pinch(scene)]
     if choice.span != WIDTH:
         grips = [replace(grip, span=min(grip.span, choice.span)) for grip in grips]
-    middle = (surface.min(0) + surface.max(0)) / 2
+    middle = pose[:3, :3] @ scene.shape.center_of_mass + pose[:3, 3]
     from_start = (start.wrist - middle) / np.linalg.norm(start.wrist - middle)
     size = np.linalg.norm(np.ptp(surface, axis=0))
     candidates, widths = [], []
