@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..geometry.mesh import ObjectMesh
+from ..geometry.simplify import cluster
 from .collision import CollisionShape
 from .scene import State
 
@@ -21,6 +22,7 @@ WIDTH = 0.12
 """Metres: an object wider than this across its narrow side is not grasped from there."""
 
 TRIES = 2000
+AIM_FACES = 3000
 PALM = np.array([1.7, 1.0, 0.0]) / np.linalg.norm([1.7, 1.0, 0.0])
 ACROSS = np.array([-((1 / 3.25) ** 0.5), (2.25 / 3.25) ** 0.5, 0.0])
 """Directions of the open MANO hand in its wrist frame: out of the back of the grasp, and square to it."""
@@ -77,8 +79,8 @@ class Part:
 
     @classmethod
     def of(cls, shape: CollisionShape) -> Part:
-        """The part behind a collision shape."""
-        return cls(shape.vertices, shape.faces, shape.samples)
+        """The part behind a collision shape, coarse enough to aim at a thousand times."""
+        return cls(*cluster(shape.vertices, shape.faces, AIM_FACES), shape.samples)
 
     @property
     def centroid(self) -> np.ndarray:
