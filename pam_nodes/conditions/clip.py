@@ -13,7 +13,7 @@ from ..geometry.camera import Camera
 from ..progress import Progress, silent
 from .look import Look
 from .meshes import MeshTrack
-from .scene import Scene
+from .scene import Scene, View
 from .shading import Studio
 
 WANT = ("depth", "ids", "normals", "rgb")
@@ -75,15 +75,16 @@ def render_clip(
         studio.prepare()
 
     def draw(t: int) -> None:
-        if "normals" in want:
+        view = None
+        if "normals" in want or (studio and look.supersample == 1):
             view = scene.view(t, camera)
             _store(frames, t, view.surface.pixels, view.surface.z, view.instance)
-            flipped = view.normals * np.array([127.5, -127.5, -127.5], np.float32) + np.float32(127.5)
-            frames.normals[t].reshape(-1, 3)[view.surface.pixels] = np.rint(flipped).astype(np.uint8)
+            if frames.normals is not None:
+                _store_normals(frames.normals[t], view)
         elif set(want) != {"rgb"}:
             _store(frames, t, *scene.visible(t, camera))
         if studio:
-            frames.rgb[t] = studio.frame(t)
+            frames.rgb[t] = studio.frame(t, view)
 
     with ThreadPoolExecutor(min(THREADS, total)) as pool:
         jobs = [pool.submit(draw, t) for t in range(total)]
@@ -95,6 +96,14 @@ def render_clip(
             pool.shutdown(cancel_futures=True)
             raise
     return frames
+
+
+def _store_normals(target: np.ndarray, view: View) -> None:
+    """Write normals as colours: x right, y up, z to the viewer."""
+    target = target.reshape(-1)
+    place = view.surface.pixels * 3
+    for k, sign in enumerate((127.5, -127.5, -127.5)):
+        target[place + k] = (view.normals[:, k] * np.float32(sign) + np.float32(128)).astype(np.uint8)
 
 
 def _store(frames: Frames, t: int, pixels: np.ndarray, z: np.ndarray, instance: np.ndarray) -> None:

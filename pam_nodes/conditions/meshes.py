@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .raster import F, rotate, transform
+from .transform import F, rotate, transform
 
 CREASE = np.radians(40.0)
 """Faces that meet at a larger angle have an edge between them, not a rounded one."""
@@ -37,11 +37,25 @@ class MeshTrack:
     def __len__(self) -> int:
         return len(self.vertices if self.poses is None else self.poses)
 
-    def at(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """World vertices (V, 3) and normals (N, 3) of one frame, float32."""
-        if self.poses is None:
-            return self.vertices[frame], self.normals[frame]
-        return transform(self.poses[frame], self.vertices), rotate(self.poses[frame], self.normals)
+    def vertices_at(self, frame: int, world_to_camera: np.ndarray | None, out: np.ndarray) -> None:
+        """Write the vertices of one frame to a (3, V) float32 array, world, or seen from a (4, 4) pose."""
+        points = self.vertices if self.poses is not None else self.vertices[frame]
+        pose = self._pose(frame, world_to_camera)
+        if pose is None:
+            out[:] = points.T
+        else:
+            transform(pose, points, out)
+
+    def normals_at(self, frame: int, index: np.ndarray, world_to_camera: np.ndarray, out: np.ndarray) -> None:
+        """Write some normals of one frame, seen from a (4, 4) pose, to a (3, len(index)) float32 array."""
+        normals = self.normals if self.poses is not None else self.normals[frame]
+        rotate(self._pose(frame, world_to_camera), normals.take(index, axis=0), out)
+
+    def _pose(self, frame: int, world_to_camera: np.ndarray | None) -> np.ndarray | None:
+        """Frame of ``vertices`` to the camera (to the world without one); None where they are the same."""
+        if self.poses is None or world_to_camera is None:
+            return world_to_camera if self.poses is None else self.poses[frame]
+        return np.asarray(world_to_camera, np.float64) @ self.poses[frame]
 
 
 def deforming_track(vertices: np.ndarray, faces: np.ndarray, instance: int) -> MeshTrack:
@@ -52,7 +66,7 @@ def deforming_track(vertices: np.ndarray, faces: np.ndarray, instance: int) -> M
 
 def rigid_track(vertices: np.ndarray, faces: np.ndarray, poses: np.ndarray, instance: int, color: tuple[float, float, float]) -> MeshTrack:
     """Track of an object: (V, 3) vertices moved by (T, 4, 4) poses, hard edges where faces meet at more than ``CREASE``."""
-    vertices = np.asarray(vertices, F)
+    vertices = np.asfortranarray(vertices, F)
     normals, normal_faces = crease_normals(vertices, faces)
     return MeshTrack(vertices, faces, normals, normal_faces, instance, np.asarray(poses), color)
 
