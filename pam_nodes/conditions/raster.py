@@ -24,42 +24,40 @@ EDGE = F(1e-4)
 """Pixels by which a span may miss a centre and still hold it: a centre on an edge must not fall to rounding."""
 CULL_BLOCK, TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 15, 1 << 13, 1 << 14
 TILE = 16
-HIDDEN_WORTH = 1 << 15
+HIDDEN_WORTH = 1 << 17
 """So many pixels in the boxes of the far sides make looking for hidden triangles pay."""
 
 
 @dataclass(frozen=True, eq=False)
 class Triangles:
-    """Triangles that hold a pixel centre, ready to be drawn; K is their number. All float32 but ``owner``.
-
-    Barycentric weights 1 and 2 and the inverse depth are affine in the picture: value at (left, top) and both slopes.
+    """Triangles that hold a pixel centre, ready to be drawn; K is their number. Float32 unless said.
 
     Attributes:
         left, top, width, height: (K,) box of pixels; width and height are one less than the number of columns and rows.
-        b1, b1_u, b1_v, b2, b2_u, b2_v, w, w_u, w_v: (K,) values and slopes.
+        crossing, step: (3, K) column, from left, where the row at top meets each edge, and how far that moves from row to row.
+        opens: (3, K) bool, the inside lies right of the edge.
+        w, w_u, w_v: (K,) inverse depth at (left, top) and its slopes.
         turned: (K,) bool, the clockwise side is seen: the far side of a closed mesh, or the inside of an open one.
-        owner: (K,) int32 face index.
+        owner: (K,) int64 face index.
     """
 
     left: np.ndarray
     top: np.ndarray
     width: np.ndarray
     height: np.ndarray
-    b1: np.ndarray
-    b1_u: np.ndarray
-    b1_v: np.ndarray
-    b2: np.ndarray
-    b2_u: np.ndarray
-    b2_v: np.ndarray
+    crossing: np.ndarray
+    step: np.ndarray
+    opens: np.ndarray
     w: np.ndarray
     w_u: np.ndarray
     w_v: np.ndarray
     turned: np.ndarray
     owner: np.ndarray
 
-    def pick(self, index: np.ndarray) -> Triangles:
-        """Some of them."""
-        return Triangles(*(getattr(self, field.name)[index] for field in fields(self)))
+    def pick(self, which: np.ndarray) -> Triangles:
+        """Those where (K,) bool ``which`` holds."""
+        index = np.nonzero(which)[0]
+        return Triangles(*(getattr(self, field.name).take(index, axis=-1) for field in fields(self)))
 
 
 def rasterize(
@@ -161,14 +159,28 @@ def _set_up(
     top, rows = _box([y0, y1, y2], height)
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     inverse = F(1) / np.where(area != 0, area, F(np.inf))
+    # Barycentric weights 1 and 2, and with them the inverse depth, are affine in the picture.
     b1_u, b1_v, b2_u, b2_v = (y2 - y0) * inverse, (x0 - x2) * inverse, (y0 - y1) * inverse, (x1 - x0) * inverse
     d1, d2 = w1 - w0, w2 - w0
-    w_u, w_v = b1_u * d1 + b2_u * d2, b1_v * d1 + b2_v * d2
     du, dv = left - x0, top - y0
     b1, b2 = du * b1_u + dv * b1_v, du * b2_u + dv * b2_v
-    start = w0 + b1 * d1 + b2 * d2
-    turned, owner = area > 0, owners.astype(np.int32)
-    triangles = Triangles(left, top, columns, rows, b1, b1_u, b1_v, b2, b2_u, b2_v, start, w_u, w_v, turned, owner)
+    slopes = np.stack([-b1_u - b2_u, b1_u, b2_u])
+    # A level edge bounds no row: the box already ends there.
+    per_column = np.divide(F(-1), slopes, out=np.zeros_like(slopes), where=slopes != 0)
+    triangles = Triangles(
+        left=left,
+        top=top,
+        width=columns,
+        height=rows,
+        crossing=np.stack([F(1) - b1 - b2, b1, b2]) * per_column,
+        step=np.stack([-b1_v - b2_v, b1_v, b2_v]) * per_column,
+        opens=slopes >= 0,
+        w=w0 + b1 * d1 + b2 * d2,
+        w_u=b1_u * d1 + b2_u * d2,
+        w_v=b1_v * d1 + b2_v * d2,
+        turned=area > 0,
+        owner=owners,
+    )
     return triangles if area.all() else triangles.pick(area != 0)
 
 
@@ -206,13 +218,13 @@ def _draw(buffer: np.ndarray, t: Triangles, width: int) -> None:
     """Draw triangles into the buffer: triangles to rows, rows to spans, spans to pixels."""
     tri, row = _runs(t.height.astype(np.int64) + 1)
     rowf = row.astype(F)
-    e1, e2 = t.b1[tri] + t.b1_v[tri] * rowf, t.b2[tri] + t.b2_v[tri] * rowf
-    first, last = _span(e1, t.b1_u[tri], e2, t.b2_u[tri], t.width[tri])
+    first, last = _span(t, tri, rowf)
     full = np.nonzero(last >= first)[0]
-    tri, row, rowf, first, last = tri[full], row[full], rowf[full], first[full], last[full]
-    slope = t.w_u[tri]
-    value = t.w[tri] + t.w_v[tri] * rowf + slope * first
-    start = (t.top[tri].astype(np.int64) + row) * width + (t.left[tri] + first).astype(np.int64)
+    tri, row, rowf, first, last = (v.take(full) for v in (tri, row, rowf, first, last))
+    slope = t.w_u.take(tri)
+    value = t.w.take(tri) + t.w_v.take(tri) * rowf + slope * first
+    start = (t.top.take(tri).astype(np.int64) + row) * width + (t.left.take(tri) + first).astype(np.int64)
+    owner = t.owner.take(tri)
     count = (last - first).astype(np.int64) + 1
     ends = np.cumsum(count)
     low = 0
@@ -220,7 +232,7 @@ def _draw(buffer: np.ndarray, t: Triangles, width: int) -> None:
         done = ends[low - 1] if low else 0
         high = max(int(np.searchsorted(ends, done + PIXEL_BLOCK, "right")), low + 1)
         spans = slice(low, high)
-        _fill(buffer, start[spans], count[spans], value[spans], slope[spans], t.owner[tri[spans]])
+        _fill(buffer, start[spans], count[spans], value[spans], slope[spans], owner[spans])
         low = high
 
 
@@ -246,15 +258,17 @@ def _runs(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return owner, position
 
 
-def _span(e1: np.ndarray, s1: np.ndarray, e2: np.ndarray, s2: np.ndarray, extent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last column offset of each row where all three weights are >= 0, for weights ``e + s * column``; last < first is empty."""
-    low, high = np.zeros_like(e1), extent.copy()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for e, s in ((1 - e1 - e2, -s1 - s2), (e1, s1), (e2, s2)):
-            crossing = -e / s
-            np.maximum(low, crossing, out=low, where=s > 0)
-            np.minimum(high, crossing, out=high, where=s < 0)
-            high[(s == 0) & (e < 0)] = -1
+def _span(t: Triangles, tri: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last column, from left, of each row of triangles; last < first is empty."""
+    low, high = np.zeros_like(row), t.width.take(tri)
+    extent = high.copy()
+    for crossing, step, opens in zip(t.crossing, t.step, t.opens, strict=True):
+        column = step.take(tri)
+        column *= row
+        column += crossing.take(tri)
+        opening = opens.take(tri)
+        np.maximum(low, np.where(opening, column, F(0)), out=low)
+        np.minimum(high, np.where(opening, extent, column), out=high)
     return np.ceil(low - EDGE), np.floor(high + EDGE)
 
 
