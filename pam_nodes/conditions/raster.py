@@ -130,13 +130,26 @@ def _at_near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _holding_centres(x: np.ndarray, y: np.ndarray, corners: tuple[np.ndarray, ...], width: int, height: int) -> np.ndarray:
     """Faces whose box holds a pixel centre of the picture: most triangles of a fine mesh do not, and cost nothing from here on."""
+    columns, rows = _cells(x, width), _cells(y, height)
     kept = [np.empty(0, np.int64)]
     for first in range(0, len(corners[0]), CULL_BLOCK):
         index = [corner[first : first + CULL_BLOCK] for corner in corners]
-        rows = np.nonzero(_box([y.take(i) for i in index], height)[1] >= 0)[0]
-        columns = _box([x.take(i[rows]) for i in index], width)[1] >= 0
-        kept.append(first + rows[columns])
+        on_rows = np.nonzero(_differ([rows.take(i) for i in index]))[0]
+        on_both = _differ([columns.take(i.take(on_rows)) for i in index])
+        kept.append(first + on_rows[on_both])
     return np.concatenate(kept)
+
+
+def _cells(coordinate: np.ndarray, size: int) -> np.ndarray:
+    """Where coordinates lie among pixel centres: 2 n on centre n of 0..size - 1, the odd number between in a gap, and the ends beyond."""
+    limited = np.minimum(np.maximum(coordinate, F(-0.5)), F(size - 0.5))
+    return (np.floor(limited) + np.ceil(limited)).astype(np.int32)
+
+
+def _differ(cells: list[np.ndarray]) -> np.ndarray:
+    """Whether three corners are not all in the same gap between centres."""
+    a, b, c = cells
+    return (a != b) | (b != c) | ((a & 1) == 0)
 
 
 def _box(corners: list[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -167,21 +180,30 @@ def _set_up(
     slopes = np.stack([-b1_u - b2_u, b1_u, b2_u])
     # A level edge bounds no row: the box already ends there.
     per_column = np.divide(F(-1), slopes, out=np.zeros_like(slopes), where=slopes != 0)
-    triangles = Triangles(
-        left=left,
-        top=top,
-        width=columns,
-        height=rows,
-        crossing=np.stack([F(1) - b1 - b2, b1, b2]) * per_column,
-        step=np.stack([-b1_v - b2_v, b1_v, b2_v]) * per_column,
-        opens=slopes >= 0,
-        w=w0 + b1 * d1 + b2 * d2,
-        w_u=b1_u * d1 + b2_u * d2,
-        w_v=b1_v * d1 + b2_v * d2,
-        turned=area > 0,
-        owner=owners,
+    crossing, opens = np.stack([F(1) - b1 - b2, b1, b2]) * per_column, slopes >= 0
+    hits = (area != 0) & ((rows > 0) | _meets(crossing, opens, columns))
+    index = np.nonzero(hits)[0]
+    return Triangles(
+        left=left[index],
+        top=top[index],
+        width=columns[index],
+        height=rows[index],
+        crossing=crossing.take(index, axis=1),
+        step=(np.stack([-b1_v - b2_v, b1_v, b2_v]) * per_column).take(index, axis=1),
+        opens=opens.take(index, axis=1),
+        w=(w0 + b1 * d1 + b2 * d2)[index],
+        w_u=(b1_u * d1 + b2_u * d2)[index],
+        w_v=(b1_v * d1 + b2_v * d2)[index],
+        turned=area[index] > 0,
+        owner=owners[index],
     )
-    return triangles if area.all() else triangles.pick(area != 0)
+
+
+def _meets(crossing: np.ndarray, opens: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Whether the first row of triangles holds a centre: nearly always no for those that have one row only."""
+    low = np.maximum(np.where(opens, crossing, F(0)).max(axis=0), 0)
+    high = np.minimum(np.where(opens, width, crossing).min(axis=0), width)
+    return np.floor(high + EDGE) >= np.ceil(low - EDGE)
 
 
 def _draw_all(buffer: np.ndarray, sets: list[Triangles], width: int, height: int) -> None:
