@@ -51,6 +51,10 @@ class MeshTrack:
         normals = self.normals if self.poses is not None else self.normals[frame]
         rotate(self._pose(frame, world_to_camera), normals.take(index, axis=0), out)
 
+    def rotation(self, frame: int, world_to_camera: np.ndarray) -> np.ndarray:
+        """(3, 3) rotation of ``normals`` to the camera."""
+        return self._pose(frame, world_to_camera)[:3, :3]
+
     def _pose(self, frame: int, world_to_camera: np.ndarray | None) -> np.ndarray | None:
         """Frame of ``vertices`` to the camera (to the world without one); None where they are the same."""
         if self.poses is None or world_to_camera is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,10 +37,11 @@ class Scene:
         faces: (F, 3) int64 into the joined vertices, each corner contiguous.
         face_instance: (F,) uint8.
         first_vertex, first_face: where each track starts in the lists, and their ends.
+        rasterizer: ``rasterize`` or its equal.
     """
 
-    def __init__(self, tracks: Sequence[MeshTrack]):
-        self.tracks = tuple(tracks)
+    def __init__(self, tracks: Sequence[MeshTrack], rasterizer: Callable[..., np.ndarray] = rasterize):
+        self.tracks, self.rasterizer = tuple(tracks), rasterizer
         self.first_vertex = np.cumsum([0] + [track.vertices.shape[-2] for track in self.tracks])
         self.first_face = np.cumsum([0] + [len(track.faces) for track in self.tracks])
         joined = [track.faces + first for track, first in zip(self.tracks, self.first_vertex, strict=False)]
@@ -71,7 +72,7 @@ class Scene:
         buffer = getattr(self._scratch, "buffer", None)
         if buffer is None or len(buffer) != width * height:
             buffer = self._scratch.buffer = np.empty(width * height, np.int64)
-        return rasterize(vertices, self.faces, intrinsics, width, height, buffer)
+        return self.rasterizer(vertices, self.faces, intrinsics, width, height, buffer)
 
     def visible(self, frame: int, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Flat index, float32 z and instance id of each pixel that sees something."""
