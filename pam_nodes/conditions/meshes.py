@@ -40,7 +40,7 @@ class MeshTrack:
     def vertices_at(self, frame: int, world_to_camera: np.ndarray | None, out: np.ndarray) -> None:
         """Write the vertices of one frame to a (3, V) float32 array, world, or seen from a (4, 4) pose."""
         points = self.vertices if self.poses is not None else self.vertices[frame]
-        pose = self._pose(frame, world_to_camera)
+        pose = self.pose(frame, world_to_camera)
         if pose is None:
             out[:] = points.T
         else:
@@ -49,13 +49,13 @@ class MeshTrack:
     def normals_at(self, frame: int, index: np.ndarray, world_to_camera: np.ndarray, out: np.ndarray) -> None:
         """Write some normals of one frame, seen from a (4, 4) pose, to a (3, len(index)) float32 array."""
         normals = self.normals if self.poses is not None else self.normals[frame]
-        rotate(self._pose(frame, world_to_camera), normals.take(index, axis=0), out)
+        rotate(self.pose(frame, world_to_camera), normals.take(index, axis=0), out)
 
     def rotation(self, frame: int, world_to_camera: np.ndarray) -> np.ndarray:
         """(3, 3) rotation of ``normals`` to the camera."""
-        return self._pose(frame, world_to_camera)[:3, :3]
+        return self.pose(frame, world_to_camera)[:3, :3]
 
-    def _pose(self, frame: int, world_to_camera: np.ndarray | None) -> np.ndarray | None:
+    def pose(self, frame: int, world_to_camera: np.ndarray | None) -> np.ndarray | None:
         """Frame of ``vertices`` to the camera (to the world without one); None where they are the same."""
         if self.poses is None or world_to_camera is None:
             return world_to_camera if self.poses is None else self.poses[frame]
