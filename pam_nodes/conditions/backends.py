@@ -33,6 +33,9 @@ class Drawer(Protocol):
     def draw(self, first: int, frames: Frames) -> None:
         """Fill the depth, ids and normals that are not None, all zero before, beginning with frame ``first`` of the scene."""
 
+    def close(self) -> None:
+        """Let go of everything."""
+
 
 def chosen(backend: str) -> str:
     """The backend to use; "auto" is numba where it works, torch where it has CUDA, else NumPy.
@@ -99,6 +102,9 @@ class NumpyDrawer:
     def __init__(self, scene: Scene, camera: Camera):
         self.scene, self.camera, self.threads = scene, camera, THREADS
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def draw(self, first: int, frames: Frames) -> None:
         """See ``Drawer``."""
         for row in range(len(frames)):
@@ -108,13 +114,8 @@ class NumpyDrawer:
                 store_view(frames, row, self.scene.view(first + row, self.camera))
 
 
-class NumbaDrawer:
+class NumbaDrawer(NumpyDrawer):
     """One frame at a time with compiled loops."""
-
-    batch = 1
-
-    def __init__(self, scene: Scene, camera: Camera):
-        self.scene, self.camera, self.threads = scene, camera, THREADS
 
     def draw(self, first: int, frames: Frames) -> None:
         """See ``Drawer``."""

@@ -48,7 +48,8 @@ def render_clip(
     """
     total = checked(tracks, camera, want, length)
     frames = blank_frames(want, total, camera.height, camera.width)
-    _Film(tracks, camera, want, look, chosen(backend)).draw(0, frames, lambda done: progress(done, total))
+    with _Film(tracks, camera, want, look, chosen(backend)) as film:
+        film.draw(0, frames, lambda done: progress(done, total))
     return frames
 
 
@@ -65,11 +66,11 @@ def render_chunks(
     """Like ``render_clip`` for clips of any length: yields consecutive pieces of at most ``memory`` bytes (at least one frame)."""
     total = checked(tracks, camera, want, length)
     size = max(1, memory // (sum(BYTES[name] for name in want) * camera.height * camera.width))
-    film = _Film(tracks, camera, want, look, chosen(backend))
-    for first in range(0, total, size):
-        frames = blank_frames(want, min(size, total - first), camera.height, camera.width)
-        film.draw(first, frames, lambda done, first=first: progress(first + done, total))
-        yield frames
+    with _Film(tracks, camera, want, look, chosen(backend)) as film:
+        for first in range(0, total, size):
+            frames = blank_frames(want, min(size, total - first), camera.height, camera.width)
+            film.draw(first, frames, lambda done, first=first: progress(first + done, total))
+            yield frames
 
 
 class _Film:
@@ -85,6 +86,12 @@ class _Film:
         self.shared = self.studio is not None and look.supersample == 1 and backend in ("numpy", "numba")
         self.plain = set(want) != {"rgb"} and not self.shared
         self.drawer = drawer_for(backend, self.scene, camera)
+
+    def __enter__(self) -> _Film:
+        return self
+
+    def __exit__(self, *problem) -> None:
+        self.drawer.close()
 
     def draw(self, first: int, frames: Frames, done: Callable[[int], None]) -> None:
         """Fill the frames, beginning with frame ``first`` of the scene; ``done`` hears how many of them there are so far."""

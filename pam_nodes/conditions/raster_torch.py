@@ -38,6 +38,9 @@ class TorchDrawer:
             (self._put(t.vertices), self._put(t.normals), tuple(self._put(t.normal_faces[:, k]) for k in range(3))) for t in scene.tracks
         ]
 
+    def close(self) -> None:
+        """Nothing is held that Python does not free."""
+
     def _put(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
