@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from ..geometry.camera import Camera
+from ..geometry.camera_lens import resized_camera
 from .look import Look, sky, table_pattern, to_linear, to_srgb, wall_light
 from .raster import F, pixel_rays, rasterize, seen, transform
 from .scene import Scene
@@ -26,7 +27,7 @@ class Studio:
 
     def __init__(self, scene: Scene, camera: Camera, look: Look):
         self.scene, self.camera, self.look = scene, camera, look
-        self.fine = enlarged(camera, look.supersample)
+        self.fine = resized_camera(camera, look.supersample * camera.width, look.supersample * camera.height)
         self.lamp = Lamp(look, *scene.bounds())
         self.materials = materials(scene, look)
 
@@ -175,14 +176,6 @@ def materials(scene: Scene, look: Look) -> tuple[np.ndarray, np.ndarray, np.ndar
         else:
             base[i], wrap[i], gloss[i], sharpness[i] = to_linear(look.object_color or track.color), 0.05, look.gloss, 45
     return base, wrap, gloss, sharpness
-
-
-def enlarged(camera: Camera, factor: int) -> Camera:
-    """The same view with ``factor`` times the pixels each way; sub-pixels stay centred on the pixel they replace."""
-    if factor == 1:
-        return camera
-    scale = np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2], [0, 0, 1]])
-    return Camera(scale @ camera.intrinsics, camera.world_to_camera, camera.width * factor, camera.height * factor)
 
 
 def turn(vectors: np.ndarray, rotation: np.ndarray) -> np.ndarray:
