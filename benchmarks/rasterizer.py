@@ -10,7 +10,7 @@ import numpy as np
 
 from pam_nodes.conditions.clip import THREADS, render_clip
 from pam_nodes.conditions.depth import colorize_depth
-from pam_nodes.conditions.keypoints import draw_keypoints
+from pam_nodes.conditions.hand_keypoints import draw_keypoints, project_hands
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
 from pam_nodes.conditions.pack import to_float
 from pam_nodes.conditions.segmentation import colorize_instances, instance_colors

@@ -10,7 +10,7 @@ from ..hands.skinning import SkinnedHand, skin
 from ..progress import Progress, silent
 from .clip import render_clip
 from .depth import colorize_depth
-from .keypoints import draw_keypoints
+from .hand_keypoints import KeypointLook, draw_keypoints, project_hands
 from .look import Look
 from .meshes import MeshTrack, deforming_track, rigid_track
 from .segmentation import colorize_instances, instance_colors
@@ -28,6 +28,12 @@ def mesh_tracks(trajectory: Trajectory, hands: list[SkinnedHand]) -> list[MeshTr
     for i, track in enumerate(trajectory.objects, start=len(tracks) + 1):
         tracks.append(rigid_track(track.mesh.vertices, track.mesh.faces, track.poses, i, track.mesh.color))
     return tracks
+
+
+def hand_surfaces(trajectory: Trajectory, hands: list[SkinnedHand], camera: Camera, length: int) -> list[np.ndarray]:
+    """For each hand the (T, H, W) float32 depth of its surface with nothing before it, 0 where it is not."""
+    tracks = mesh_tracks(trajectory, hands)[: len(hands)]
+    return [render_clip([track], camera, {"depth"}, length=length).depth for track in tracks]
 
 
 def motion_points(trajectory: Trajectory, most: int = 2000) -> np.ndarray:
@@ -90,8 +96,8 @@ def render_conditions(
     want = {"depth", "ids"} | ({"normals"} if normals else set())
     frames = render_clip(mesh_tracks(trajectory, hands), camera, want, length=total, progress=progress)
     check_visible(frames.instance_ids)
-    sides = [hand.model.side for hand in trajectory.hands]
-    keypoints = [draw_keypoints([h.keypoints[t] for h in hands], sides, camera, style, variant, keypoint_scale, t) for t in range(total)]
+    points = project_hands([hand.keypoints for hand in hands], [hand.model.side for hand in trajectory.hands], camera, total)
+    surfaces = hand_surfaces(trajectory, hands, camera, total) if style == "oakink2" and len(hands) > 1 else None
     sources = [("depth", "rendered, inverse depth over the clip, inferno"), ("segmentation", f"rendered, {style} colours")]
     sources.append(("keypoints", f"joints of the hand model, {style} drawing, {variant} bone order"))
     return ConditionVideo(
@@ -99,7 +105,7 @@ def render_conditions(
         style=style,
         depth=colorize_depth(frames.depth),
         segmentation=colorize_instances(frames.instance_ids, colors),
-        keypoints=np.stack(keypoints),
+        keypoints=draw_keypoints(points, KeypointLook(style, variant, scale=keypoint_scale), surfaces),
         normals=frames.normals,
         metric_depth=frames.depth,
         instance_ids=frames.instance_ids,
