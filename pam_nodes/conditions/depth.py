@@ -1,10 +1,10 @@
 """Metric depth to depth pictures: PAM's inferno look, plain grey, and the ranges they are normalised with.
 
-PAM's training pictures are DepthCrafter results (pam_reference.md, 1.2): affine-invariant inverse depth, min-max over the whole clip and the
-full frame with its background, near = bright, then masked. A simulation has no background, so one is assumed. In inverse depth, the bright
-end lies ``HEADROOM`` times beyond the nearest foreground, the dark end at 1 / ``BACKGROUND`` of that, or farther back where that is needed to
-keep the farthest foreground at ``DARKEST`` or brighter. The three numbers were chosen on random reaching scenes to come near the data set's
-percentiles (``python -m benchmarks.depth_statistics``).
+PAM's training pictures are DepthCrafter results (pam_reference.md, 1.2): affine-invariant inverse depth, min-max over the whole clip and
+the full frame with its background, near = bright, then masked. A simulation has no background, so one is assumed. In inverse depth, the
+bright end lies ``HEADROOM`` times beyond the nearest foreground, the dark end at 1 / ``BACKGROUND`` of that, or farther back where that is
+needed to keep the farthest foreground at ``DARKEST`` or brighter. The three numbers were chosen on random reaching scenes to come near the
+data set's percentiles (``python -m benchmarks.depth_statistics``).
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def _polygons(centre: np.ndarray, half_length: np.ndarray, half_width: np.ndarra
 
 
 def _segments(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Start and end (2, S) of the polygons' sides and the (S,) polygon each belongs to; repeated corners make no side, but the first one."""
+    """Start and end (2, S) of the polygons' sides and the (S,) polygon of each; repeated corners make no side, but the first."""
     moves = (corners[..., 1:] != corners[..., :-1]).any(axis=0)
     shape, at = np.nonzero(moves)
     every = np.arange(corners.shape[1])

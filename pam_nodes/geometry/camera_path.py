@@ -131,7 +131,7 @@ def _shake(move: CameraMove, length: int, fps: float) -> tuple[np.ndarray, np.nd
 
 
 def _sideways(offset: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """(T, 3) unit axis to the right of somebody who looks from the camera's place at the target; the camera's own right axis straight above."""
+    """(T, 3) unit axis to the right of somebody who looks from the camera at the target; straight above it, the camera's own right."""
     right = np.cross(-offset, UP)
     length = np.linalg.norm(right, axis=1, keepdims=True)
     return np.where(length > 1e-9, right / np.maximum(length, 1e-9), rotation[:, 0])
