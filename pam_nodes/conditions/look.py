@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -36,6 +36,8 @@ class Look:
         gloss: strength of the objects' highlight.
         shadow_softness: width of the shadow's edge, metres.
         supersample: pixels are drawn at this multiple and averaged, for smooth edges.
+        background: (1 or T, H, W, 3) uint8 sRGB pictures of the view's size, shown instead of table and wall; shadows fall on them
+            where the table would be.
     """
 
     skin: Color = SKIN_TONES["medium"]
@@ -51,6 +53,7 @@ class Look:
     gloss: float = 0.22
     shadow_softness: float = 0.006
     supersample: int = 1
+    background: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def light_direction(self) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry.camera import Camera
+from ..geometry.camera_lens import resized_camera
 from ..grasp.trajectory import Trajectory
 from ..hands.skinning import SkinnedHand, skin
 from ..progress import Progress, silent
@@ -121,6 +122,19 @@ def render_preview(
     total = checked_length(trajectory, camera, length)
     tracks = mesh_tracks(trajectory, skinned_hands(trajectory))
     return render_clip(tracks, camera, {"rgb"}, look or Look(), total, progress).rgb
+
+
+def coverage(trajectory: Trajectory, camera: Camera, supersample: int = 1, length: int | None = None) -> np.ndarray:
+    """(T, H, W) float32 share of each pixel that hands and objects cover: the preview's alpha."""
+    total = checked_length(trajectory, camera, length)
+    fine = resized_camera(camera, camera.width * supersample, camera.height * supersample)
+    result = np.empty((total, camera.height, camera.width), np.float32)
+    tracks = mesh_tracks(trajectory, skinned_hands(trajectory))
+    ids = render_clip(tracks, fine, {"ids"}, length=total).instance_ids
+    for t, frame in enumerate(ids):
+        parts = (frame > 0).reshape(camera.height, supersample, camera.width, supersample)
+        result[t] = parts.mean(axis=(1, 3), dtype=np.float32)
+    return result
 
 
 def checked_length(trajectory: Trajectory, camera: Camera, length: int | None) -> int:

@@ -37,13 +37,17 @@ class Studio:
 
     def prepare(self) -> None:
         """Work out what all frames share, before threads ask for it at once."""
-        if self.fine.world_to_camera.ndim == 2:
+        if self._stands_still:
             _ = self._still
+
+    @property
+    def _stands_still(self) -> bool:
+        """Whether every frame has the same backdrop."""
+        return self.fine.world_to_camera.ndim == 2 and (self.look.background is None or len(self.look.background) == 1)
 
     def frame(self, frame: int) -> np.ndarray:
         """(H, W, 3) uint8 sRGB of one frame."""
-        moving = self.fine.world_to_camera.ndim == 3
-        backdrop = Backdrop(self.fine, frame, self.look, self.lamp) if moving else self._still
+        backdrop = self._still if self._stands_still else Backdrop(self.fine, frame, self.look, self.lamp)
         shadow = self.lamp.shadow_map(self.scene, frame)
         linear = backdrop.lit(self.lamp, shadow)
         self._draw_meshes(linear, frame, shadow)
@@ -130,7 +134,7 @@ class Lamp:
 
 
 class Backdrop:
-    """Wall and table of one camera pose, without meshes or shadows."""
+    """Wall and table of one camera pose, or a picture in their place, without meshes or shadows."""
 
     def __init__(self, camera: Camera, frame: int, look: Look, lamp: Lamp):
         pose = camera.at(frame).astype(F)
@@ -142,6 +146,11 @@ class Backdrop:
         base = to_linear(look.table or look.wall) * table_pattern(points, look.pattern)[:, None]
         from_lamp = base * (lamp.strength * max(lamp.direction[2], F(0)))
         self.linear[on_table] = base * sky(np.ones(1, F), look) + from_lamp
+        if look.background is not None:
+            # A shadow takes the lamp's share of the table's light away from the picture.
+            share = from_lamp / self.linear[on_table]
+            self.linear = _background(look, frame)
+            from_lamp = share * self.linear[on_table]
         inside, self.texels = lamp.texels(points)
         self.shaded, self.from_lamp = on_table[inside], from_lamp[inside]
 
@@ -150,6 +159,13 @@ class Backdrop:
         linear = self.linear.copy()
         linear[self.shaded] -= self.from_lamp * (1 - lamp.share(self.texels, shadow))[:, None]
         return linear
+
+
+def _background(look: Look, frame: int) -> np.ndarray:
+    """(N, 3) linear light of the background picture of a frame, its pixels repeated for supersampling."""
+    picture = look.background[min(frame, len(look.background) - 1)]
+    fine = picture.repeat(look.supersample, axis=0).repeat(look.supersample, axis=1)
+    return to_linear(np.arange(256) / 255)[fine.reshape(-1, 3)]
 
 
 def _table_points(directions: np.ndarray, eye: np.ndarray, look: Look) -> tuple[np.ndarray, np.ndarray]:
