@@ -57,6 +57,12 @@ def render_flow(scene: Scene, camera: Camera, length: int, table: bool = False, 
     return FlowVideo(flow, state)
 
 
+def as_vectors(video: FlowVideo) -> np.ndarray:
+    """(T, H, W, 3) float32: pixels right, pixels down, and 1 where the point stays visible, 0.5 where it is occluded, 0 where unknown."""
+    known = np.array([0, 1, 0.5], np.float32)[video.state]
+    return np.concatenate([video.flow, known[..., None]], axis=3)
+
+
 def colorize_flow(flow: np.ndarray, state: np.ndarray, largest: float = 0.0) -> np.ndarray:
     """Flow as the Middlebury colour wheel: hue is direction, white is no motion, full colour the largest one.
 

@@ -112,7 +112,7 @@ def with_occlusion(keypoints: HandKeypoints, metric_depth: np.ndarray, instance_
 
 def draw_keypoints(
     keypoints: HandKeypoints,
-    look: KeypointLook = KeypointLook(),  # noqa: B008 (frozen)
+    look: KeypointLook = KeypointLook(),
     surfaces: Sequence[np.ndarray] | None = None,
     progress: Progress = silent,
 ) -> np.ndarray:

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 
+from ..geometry.primitives import parse_color
 from .raster import F
 
 Color = tuple[float, float, float]
@@ -60,6 +61,21 @@ class Look:
         """(3,) unit vector from the scene to the lamp, world."""
         azimuth, elevation = np.radians([self.light_azimuth, self.light_elevation])
         return np.array([np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)], F)
+
+
+def table_look(pattern: str, wall: str, background: np.ndarray | None = None, **values) -> Look:
+    """Look of people's words.
+
+    Args:
+        pattern: one of ``PATTERNS``, or "none" for no table.
+        wall: colour behind it, such as "#ccd1d6".
+        background: as in ``Look``; the table, on which shadows fall, then has no end.
+        values: further attributes of ``Look``.
+    """
+    values |= {"wall": parse_color(wall), "background": background}
+    if pattern == "none":
+        return Look(table=None, **values)
+    return Look(pattern=pattern, table_size=Look.table_size if background is None else None, **values)
 
 
 def to_linear(color: Color) -> np.ndarray:

@@ -49,6 +49,12 @@ def motion_points(trajectory: Trajectory, most: int = 2000) -> np.ndarray:
     return np.concatenate(points)
 
 
+def motion_centre(trajectory: Trajectory) -> np.ndarray:
+    """(3,) middle of the box that holds the whole motion, world: what a camera moves around."""
+    points = motion_points(trajectory)
+    return (points.min(axis=0) + points.max(axis=0)) / 2
+
+
 def _hull(vertices: np.ndarray, most: int) -> np.ndarray:
     """The vertices on the convex hull, or all vertices of a flat or small mesh."""
     from scipy.spatial import ConvexHull, QhullError
@@ -111,6 +117,7 @@ def render_conditions(
         metric_depth=frames.depth,
         instance_ids=frames.instance_ids,
         num_hands=len(trajectory.hands),
+        object_labels=tuple(track.mesh.label for track in trajectory.objects),
         sources=tuple(sources + ([("normals", "rendered, camera frame, y up")] if normals else [])),
     )
 

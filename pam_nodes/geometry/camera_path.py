@@ -76,6 +76,11 @@ def moving_camera(camera: Camera, target: np.ndarray, move: CameraMove, length: 
     return camera_at(np.swapaxes(axis_angle_to_matrix(turn), 1, 2) @ rotation, eye, camera.intrinsics, camera.width, camera.height)
 
 
+def end_keys(**values: float) -> dict[str, dict[float, float]]:
+    """Keys of moves that are complete at the end of the clip."""
+    return {name: {1.0: value} for name, value in values.items() if value != MOVES[name]}
+
+
 def parse_keys(text: str, length: int) -> dict[str, dict[float, float]]:
     """Keys that somebody typed, one time a line.
 
