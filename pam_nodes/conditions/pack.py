@@ -111,7 +111,7 @@ def first_frames(video: ConditionVideo, length: int, stretch: bool = True) -> Co
 def fitted(
     video: ConditionVideo, width: int, height: int, length: int | None = None, stretch: bool = True, fps: float | None = None
 ) -> ConditionVideo:
-    """A clip of a model's size, length and speed: ``first_frames`` (all if None), then ``resized``, then played at ``fps`` (None: as it is)."""
+    """A clip of a model's size, length and speed: ``first_frames`` (all if None), then ``resized``, played at ``fps`` (None: as it is)."""
     clip = resized(video if length is None else first_frames(video, length, stretch), width, height)
     return clip if fps is None else replace(clip, fps=fps)
 

@@ -81,16 +81,16 @@ class PAMTrackingVideo(io.ComfyNode):
             node_id="PAMTrackingVideo",
             display_name="Render 3D Tracking Video (PAM)",
             category=CONDITIONS,
-            description="Draws the 3-D tracking video of Diffusion-as-Shader: every surface point keeps the colour of its place in the first "
-            "frame. Exact, no tracker is involved.",
+            description="Draws the 3-D tracking video of Diffusion-as-Shader: every surface point keeps the colour of its place "
+            "in the first frame. Exact, no tracker is involved.",
             search_aliases=["tracking", "diffusion as shader", "das", "point tracks", "correspondence", "spatial tracker"],
             inputs=[
                 *_view_inputs(),
                 io.Combo.Input(
                     "look",
                     options=["points", "dense"],
-                    tooltip="points: a grid of points of the first frame as rectangles, as in training. dense: every pixel, also of surfaces "
-                    "that come into view later.",
+                    tooltip="points: a grid of points of the first frame as rectangles, as in training. dense: every pixel, "
+                    "also of surfaces that come into view later.",
                 ),
                 io.Int.Input(
                     "grid", default=70, min=2, max=1024, tooltip="points: how many along each side of the picture; 70 in training."
@@ -125,8 +125,8 @@ class PAMContactMap(io.ComfyNode):
             node_id="PAMContactMap",
             display_name="Render Contact Map (PAM)",
             category=CONDITIONS,
-            description="Colours hand and object by the distance to each other, measured at every pixel: pale yellow where they touch, grey "
-            "where they are far.",
+            description="Colours hand and object by the distance to each other, measured at every pixel: pale yellow where they "
+            "touch, grey where they are far.",
             search_aliases=["contact", "touch", "distance", "affordance", "penetration"],
             inputs=[
                 *_view_inputs(),
@@ -159,8 +159,8 @@ class PAMAmodalLayers(io.ComfyNode):
             node_id="PAMAmodalLayers",
             display_name="Render Amodal Layers (PAM)",
             category=CONDITIONS,
-            description="Draws all hands as if no object were there, and all objects as if no hand were there: whole surfaces and masks, also "
-            "where one hides the other.",
+            description="Draws all hands as if no object were there, and all objects as if no hand were there: whole surfaces "
+            "and masks, also where one hides the other.",
             search_aliases=["amodal", "hand mask", "hand mesh render", "layers", "unoccluded", "mano render"],
             inputs=[
                 *_view_inputs(),
@@ -222,7 +222,8 @@ class PAMShadedPreview(io.ComfyNode):
                 io.Image.Input(
                     "background",
                     optional=True,
-                    tooltip="Picture or clip shown instead of table and wall, stretched to the size; shadows fall on it where the table is.",
+                    tooltip="Picture or clip shown instead of table and wall, stretched to the size; shadows fall on it where "
+                    "the table is.",
                 ),
             ],
             outputs=[

@@ -15,22 +15,22 @@ class PAMDepthLook(io.ComfyNode):
             node_id="PAMDepthLook",
             display_name="Depth Look (PAM)",
             category=CONDITIONS,
-            description="Shows the depth of a bundle in PAM's colours, in plain grey for any depth ControlNet, or in metres, over a range you "
-            "choose. Nothing is drawn again.",
+            description="Shows the depth of a bundle in PAM's colours, in plain grey for any depth ControlNet, or in metres, "
+            "over a range you choose. Nothing is drawn again.",
             search_aliases=["depth", "grey depth", "metric depth", "inferno", "near far", "disparity"],
             inputs=[
                 HoiConditions.Input("conditions", tooltip="The bundle of Render HOI Conditions."),
                 io.Combo.Input(
                     "look",
                     options=["pam", "grey inverse", "grey linear", "metres"],
-                    tooltip="pam: inferno on black. grey inverse: near is white, linear in 1 / z, as depth estimators have it. grey linear: "
-                    "linear in z. metres: the values themselves, for other nodes to compute with; not for looking at.",
+                    tooltip="pam: inferno on black. grey inverse: near is white, linear in 1 / z, as depth estimators have it. "
+                    "grey linear: linear in z. metres: the values themselves, for other nodes to compute with; not for looking at.",
                 ),
                 io.Combo.Input(
                     "range",
                     options=["pam", "clip", "fixed"],
-                    tooltip="pam: comes near PAM's training pictures. clip: from the nearest to the farthest point of the clip. fixed: near "
-                    "and far below, so that several clips have one scale.",
+                    tooltip="pam: comes near PAM's training pictures. clip: from the nearest to the farthest point of the clip. "
+                    "fixed: near and far below, so that several clips have one scale.",
                 ),
                 io.Float.Input(
                     "near", default=0.3, min=0.001, max=100.0, step=0.01, round=False, tooltip="fixed: metres that are brightest."
@@ -66,8 +66,8 @@ class PAMSegmentationLook(io.ComfyNode):
             node_id="PAMSegmentationLook",
             display_name="Segmentation Look (PAM)",
             category=CONDITIONS,
-            description="Colours the segmentation of a bundle anew: as another YCB object, in the colours of DexYCB or OAKINK2, or in your own. "
-            "Nothing is drawn again.",
+            description="Colours the segmentation of a bundle anew: as another YCB object, in the colours of DexYCB or OAKINK2, "
+            "or in your own. Nothing is drawn again.",
             search_aliases=["segmentation", "palette", "ycb", "mask colors", "object id", "ade20k"],
             inputs=[
                 HoiConditions.Input("conditions", tooltip="The bundle of Render HOI Conditions."),
@@ -75,8 +75,8 @@ class PAMSegmentationLook(io.ComfyNode):
                 io.String.Input(
                     "objects",
                     default="",
-                    tooltip="dexycb, oakink2: which YCB object each object counts as, by name or id, separated by commas: mug, cracker box. "
-                    "Empty keeps the labels set where the objects were loaded.",
+                    tooltip="dexycb, oakink2: which YCB object each object counts as, by name or id, separated by commas: mug, "
+                    "cracker box. Empty keeps the labels set where the objects were loaded.",
                 ),
                 io.Color.Input("hand_color", default="#5c00ff", tooltip="custom: colour of every hand.", advanced=True),
                 io.String.Input(
@@ -109,8 +109,8 @@ class PAMFitConditions(io.ComfyNode):
             node_id="PAMFitConditions",
             display_name="Fit HOI Conditions (PAM)",
             category=CONDITIONS,
-            description="Brings a bundle to a model's picture size, number of frames and speed by the rules of PAM's data loaders: stretched, "
-            "not cropped, each modality with its own filter.",
+            description="Brings a bundle to a model's picture size, number of frames and speed by the rules of PAM's data "
+            "loaders: stretched, not cropped, each modality with its own filter.",
             search_aliases=["resize", "stretch", "49 frames", "fps", "resample", "dexycb", "720x480"],
             inputs=[
                 HoiConditions.Input("conditions", tooltip="The bundle to change."),

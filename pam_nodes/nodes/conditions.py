@@ -51,8 +51,8 @@ class PAMRenderConditions(io.ComfyNode):
                     "pictures",
                     default=True,
                     optional=True,
-                    tooltip="Off: only the bundle is made, the picture and mask outputs are one black frame. For long clips, whose pictures "
-                    "take 4 MB a frame each; Pick HOI Condition then gives those you need.",
+                    tooltip="Off: only the bundle is made, the picture and mask outputs are one black frame. For long clips, "
+                    "whose pictures take 4 MB a frame each; Pick HOI Condition then gives those you need.",
                     advanced=True,
                 ),
             ],

@@ -96,8 +96,8 @@ class PAMDrawPoseKeypoints(io.ComfyNode):
             node_id="PAMDrawPoseKeypoints",
             display_name="Draw Pose Keypoints (PAM)",
             category=CONDITIONS,
-            description="Draws the hands of POSE_KEYPOINT from DWPose, SDPose or another estimator as PAM's models expect them: a real video "
-            "becomes a key-point condition.",
+            description="Draws the hands of POSE_KEYPOINT from DWPose, SDPose or another estimator as PAM's models expect them: "
+            "a real video becomes a key-point condition.",
             search_aliases=["dwpose", "openpose", "pose keypoint", "draw hands", "sdpose", "keypoints"],
             inputs=[
                 PoseKeypoint.Input("pose_keypoint", tooltip="Frames of an estimator; body and face are not drawn."),
