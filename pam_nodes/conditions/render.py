@@ -14,6 +14,7 @@ from .depth import colorize_depth
 from .hand_keypoints import KeypointLook, draw_keypoints, project_hands
 from .look import Look
 from .meshes import MeshTrack, deforming_track, rigid_track
+from .scene import Scene
 from .segmentation import colorize_instances, instance_colors
 from .video import ConditionVideo
 
@@ -135,12 +136,12 @@ def coverage(trajectory: Trajectory, camera: Camera, supersample: int = 1, lengt
     """(T, H, W) float32 share of each pixel that hands and objects cover: the preview's alpha."""
     total = checked_length(trajectory, camera, length)
     fine = resized_camera(camera, camera.width * supersample, camera.height * supersample)
+    scene = Scene(mesh_tracks(trajectory, skinned_hands(trajectory)))
     result = np.empty((total, camera.height, camera.width), np.float32)
-    tracks = mesh_tracks(trajectory, skinned_hands(trajectory))
-    ids = render_clip(tracks, fine, {"ids"}, length=total).instance_ids
-    for t, frame in enumerate(ids):
-        parts = (frame > 0).reshape(camera.height, supersample, camera.width, supersample)
-        result[t] = parts.mean(axis=(1, 3), dtype=np.float32)
+    for t in range(total):
+        row, column = np.divmod(scene.visible(t, fine)[0], fine.width)
+        hits = np.bincount(row // supersample * camera.width + column // supersample, minlength=camera.width * camera.height)
+        result[t] = hits.reshape(result[t].shape) / supersample**2
     return result
 
 
