@@ -39,9 +39,11 @@ class Material:
     def at(self, scene: Scene, frame: int) -> np.ndarray:
         """(N, 3) float64 world places in a frame."""
         vertices = scene.at(frame)[0]
-        corners = scene.faces[np.maximum(self.faces, 0)]
-        moved = sum(self.weights[:, k, None] * vertices[corners[:, k]] for k in range(3))
-        return np.where(self.faces[:, None] >= 0, moved, self.still)
+        on_mesh = np.flatnonzero(self.faces >= 0)
+        corners, weights = scene.faces[self.faces[on_mesh]], self.weights[on_mesh]
+        places = self.still.copy()
+        places[on_mesh] = sum(weights[:, k, None] * vertices[corners[:, k]] for k in range(3))
+        return places
 
     def chosen(self, which: np.ndarray) -> Material:
         """Some of the points."""

@@ -26,7 +26,7 @@ def golden(name):
 
 @pytest.mark.parametrize("name", HANDS)
 def test_hand_equals_the_golden_picture(name):
-    style, side, seed, turned = HANDS[name]
+    style, side, _, turned = HANDS[name]
     canvas = np.zeros((480, 640, 3), np.uint8)
     draw_hand(canvas, np.loadtxt(GOLDEN / f"{name}.txt"), np.ones(21, bool), style, side, turned)
     assert golden(name).any(axis=2).sum() > 3000

@@ -38,7 +38,7 @@ def test_camera_moves_push_the_scene_the_other_way(start, move, value, axis, sig
 
 
 def test_roll_turns_the_picture_anticlockwise(start):
-    above = project(path(start, roll=90), TARGET + [0, 0, 0.1], 8)[0]
+    above = project(path(start, roll=90), TARGET + np.array([0, 0, 0.1]), 8)[0]
     assert above[0] < 300 and above[1] == pytest.approx(239.5, abs=1e-6)
 
 

@@ -6,8 +6,8 @@ NOTE_POSE = """## Any motion
 No target pose is connected: a grasp is found by trying. For an object of your own put a mesh into *input/3d* and connect *Load Object \
 Mesh*."""
 NOTE_CAMERA = """## A moving camera
-*HOI Camera* frames the motion, *HOI Camera Path* walks around it. Everything on the right is drawn with the same camera. *Camera to Other \
-Nodes* gives it to 3D viewers and camera packs, *Camera from Matrices* takes theirs."""
+*HOI Camera* frames the motion, *HOI Camera Path* walks around it. Everything on the right is drawn with the same camera. \
+*Camera to Other Nodes* gives it to 3D viewers and camera packs, *Camera from Matrices* takes theirs."""
 NOTE_LOOKS = """## One bundle, many looks
 *Render HOI Conditions* draws once; *Depth Look*, *Segmentation Look* and *Fit* only change how it is shown. Any modality can be taken out, \
 changed by other nodes (Depth Anything, SAM, DWPose) and packed again."""
