@@ -8,8 +8,7 @@ import numpy as np
 
 from ..geometry.camera import Camera
 from ..progress import Progress, silent
-from .clip import render_clip
-from .material import sees, visible_material
+from .material import look, sees
 from .scene import Scene
 
 UNKNOWN, VISIBLE, OCCLUDED = range(3)
@@ -45,13 +44,14 @@ def render_flow(scene: Scene, camera: Camera, length: int, table: bool = False, 
     """
     shape = (length, camera.height, camera.width)
     flow, state = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.uint8)
-    depth = render_clip(scene.tracks, camera, {"depth"}, length=length).depth
+    now = look(scene, camera, 0, table)
     for t in range(length - 1):
-        material = visible_material(scene, camera, t, table)
-        target, _, seen = sees(camera, t + 1, depth[t + 1], material.at(scene, t + 1))
+        after, material = look(scene, camera, t + 1, table), now.material
+        target, _, seen = sees(camera, t + 1, after.depth, material.at(scene, t + 1))
         row, column = np.divmod(material.pixels, camera.width)
         flow[t].reshape(-1, 2)[material.pixels] = target - np.stack([column, row], axis=1)
         state[t].reshape(-1)[material.pixels] = np.where(seen, VISIBLE, OCCLUDED)
+        now = after
         progress(t + 1, length)
     progress(length, length)
     return FlowVideo(flow, state)

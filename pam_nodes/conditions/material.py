@@ -50,7 +50,15 @@ class Material:
         return Material(*(getattr(self, name)[which] for name in ("pixels", "faces", "weights", "still", "instance")))
 
 
-def visible_material(scene: Scene, camera: Camera, frame: int, table: bool = False) -> Material:
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What a frame shows: the material of each pixel, and the (H, W) float32 depth of the meshes in metres, 0 where there is none."""
+
+    material: Material
+    depth: np.ndarray
+
+
+def look(scene: Scene, camera: Camera, frame: int, table: bool = False) -> Sight:
     """What each pixel of a frame sees.
 
     Args:
@@ -59,19 +67,23 @@ def visible_material(scene: Scene, camera: Camera, frame: int, table: bool = Fal
     """
     view = scene.view(frame, camera)
     surface = view.surface
-    count = len(surface.pixels)
-    seen = Material(surface.pixels, surface.faces, surface.barycentric.astype(np.float64), np.zeros((count, 3)), view.instance)
-    if not table:
-        return seen
-    empty = np.ones(camera.width * camera.height, bool)
-    empty[surface.pixels] = False
-    pixels, points = table_points(camera, frame, np.flatnonzero(empty))
+    depth = np.zeros(camera.width * camera.height, np.float32)
+    depth[surface.pixels] = surface.z
+    still = np.zeros((len(surface.pixels), 3))
+    seen = Material(surface.pixels, surface.faces, surface.barycentric.astype(np.float64), still, view.instance)
+    if table:
+        seen = _with_table(seen, *table_points(camera, frame, np.flatnonzero(depth == 0)))
+    return Sight(seen, depth.reshape(camera.height, camera.width))
+
+
+def _with_table(seen: Material, pixels: np.ndarray, points: np.ndarray) -> Material:
+    count = len(pixels)
     return Material(
         np.concatenate([seen.pixels, pixels]),
-        np.concatenate([seen.faces, np.full(len(pixels), -1)]),
-        np.concatenate([seen.weights, np.zeros((len(pixels), 3))]),
+        np.concatenate([seen.faces, np.full(count, -1)]),
+        np.concatenate([seen.weights, np.zeros((count, 3))]),
         np.concatenate([seen.still, points]),
-        np.concatenate([seen.instance, np.zeros(len(pixels), np.uint8)]),
+        np.concatenate([seen.instance, np.zeros(count, np.uint8)]),
     )
 
 

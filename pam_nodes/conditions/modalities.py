@@ -89,7 +89,7 @@ def hand_keypoints(
     if not trajectory.hands:
         raise ValueError("Expected a hand in the trajectory for key points, found none.")
     hands = skinned_hands(trajectory)
-    frames = render_clip(mesh_tracks(trajectory, hands), camera, {"depth", "ids"}, length=total)
+    frames = render_clip(mesh_tracks(trajectory, hands), camera, {"depth", "ids"}, length=total, progress=progress)
     sides = [hand.model.side for hand in trajectory.hands]
     points = project_hands([hand.keypoints for hand in hands], sides, camera, total)
     points = with_occlusion(points, frames.depth, frames.instance_ids)
@@ -101,7 +101,7 @@ def shaded_preview(
     trajectory: Trajectory, camera: Camera, look: Look, length: int | None = None, progress: Progress = silent
 ) -> tuple[np.ndarray, np.ndarray]:
     """(T, H, W, 3) uint8 picture and (T, H, W) float32 alpha of hands and objects in it."""
-    return render_preview(trajectory, camera, look, length, progress), coverage(trajectory, camera, look.supersample, length)
+    return render_preview(trajectory, camera, look, length, progress), coverage(trajectory, camera, look.supersample, length, progress)
 
 
 def added(video: ConditionVideo | None, trajectory: Trajectory, source: str, **changes) -> ConditionVideo:

@@ -132,7 +132,9 @@ def render_preview(
     return render_clip(tracks, camera, {"rgb"}, look or Look(), total, progress).rgb
 
 
-def coverage(trajectory: Trajectory, camera: Camera, supersample: int = 1, length: int | None = None) -> np.ndarray:
+def coverage(
+    trajectory: Trajectory, camera: Camera, supersample: int = 1, length: int | None = None, progress: Progress = silent
+) -> np.ndarray:
     """(T, H, W) float32 share of each pixel that hands and objects cover: the preview's alpha."""
     total = checked_length(trajectory, camera, length)
     fine = resized_camera(camera, camera.width * supersample, camera.height * supersample)
@@ -142,6 +144,7 @@ def coverage(trajectory: Trajectory, camera: Camera, supersample: int = 1, lengt
         row, column = np.divmod(scene.visible(t, fine)[0], fine.width)
         hits = np.bincount(row // supersample * camera.width + column // supersample, minlength=camera.width * camera.height)
         result[t] = hits.reshape(result[t].shape) / supersample**2
+        progress(t + 1, total)
     return result
 
 

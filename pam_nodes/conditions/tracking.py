@@ -13,9 +13,8 @@ import numpy as np
 from ..geometry.camera import Camera
 from ..geometry.camera_build import project
 from ..progress import Progress, silent
-from .clip import render_clip
 from .colormap import as_pixels
-from .material import Material, sees, visible_material
+from .material import Material, look, sees
 from .scene import Scene
 
 QUANTILES = (2, 98)
@@ -38,31 +37,27 @@ class TrackingLook:
     table: bool = False
 
 
-def render_tracking(scene: Scene, camera: Camera, length: int, look: TrackingLook, progress: Progress = silent) -> np.ndarray:
+def render_tracking(scene: Scene, camera: Camera, length: int, style: TrackingLook, progress: Progress = silent) -> np.ndarray:
     """(T, H, W, 3) uint8 tracking video of a scene from a fixed or moving camera."""
-    if look.kind not in (DENSE, POINTS):
-        raise ValueError(f'Expected the tracking look "{POINTS}" or "{DENSE}", found "{look.kind}".')
-    if not 2 <= look.grid <= 1024:
-        raise ValueError(f"Expected 2 to 1024 points along each side of the picture, found {look.grid}.")
-    first = visible_material(scene, camera, 0, look.table)
+    if style.kind not in (DENSE, POINTS):
+        raise ValueError(f'Expected the tracking look "{POINTS}" or "{DENSE}", found "{style.kind}".')
+    if not 2 <= style.grid <= 1024:
+        raise ValueError(f"Expected 2 to 1024 points along each side of the picture, found {style.grid}.")
+    first = look(scene, camera, 0, style.table).material
     if not len(first.pixels):
         raise ValueError("Expected hand or object in the first frame of the tracking video, found nothing: move the camera.")
     scale = _blue_range(scene, camera, first)
+    points = first.chosen(np.isin(first.pixels, _grid(camera, style.grid)))
+    colors, half = _colors(scene, camera, points, scale), _half_size(camera, style.grid)
     pictures = np.zeros((length, camera.height, camera.width, 3), np.uint8)
-    if look.kind == DENSE:
-        for t, picture in enumerate(pictures):
-            material = visible_material(scene, camera, t, look.table)
-            as_pixels(picture)[material.pixels] = as_pixels(_colors(scene, camera, material, scale))
-            progress(t + 1, length)
-        return pictures
-    points = first.chosen(np.isin(first.pixels, _grid(camera, look.grid)))
-    colors = _colors(scene, camera, points, scale)
-    depth = render_clip(scene.tracks, camera, {"depth"}, length=length).depth
-    half = _half_size(camera, look.grid)
     for t, picture in enumerate(pictures):
-        pixels, z, seen = sees(camera, t, depth[t], points.at(scene, t))
-        order = np.flatnonzero(seen)[np.argsort(-z[seen], kind="stable")]
-        _rectangles(picture, np.rint(pixels[order]).astype(np.int64), colors[order], half)
+        sight = look(scene, camera, t, style.table and style.kind == DENSE)
+        if style.kind == DENSE:
+            as_pixels(picture)[sight.material.pixels] = as_pixels(_colors(scene, camera, sight.material, scale))
+        else:
+            pixels, z, seen = sees(camera, t, sight.depth, points.at(scene, t))
+            order = np.flatnonzero(seen)[np.argsort(-z[seen], kind="stable")]
+            _rectangles(picture, np.rint(pixels[order]).astype(np.int64), colors[order], half)
         progress(t + 1, length)
     return pictures
 

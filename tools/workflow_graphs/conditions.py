@@ -6,11 +6,11 @@ NOTE_POSE = """## Any motion
 No target pose is connected: a grasp is found by trying. For an object of your own put a mesh into *input/3d* and connect *Load Object \
 Mesh*."""
 NOTE_CAMERA = """## A moving camera
-*HOI Camera* frames the motion, *HOI Camera Path* walks around it. Everything on the right is drawn with the same camera. \
+*HOI Camera* frames the motion, *HOI Camera Path* walks around it. Everything on the right is seen by the same camera. \
 *Camera to Other Nodes* gives it to 3D viewers and camera packs, *Camera from Matrices* takes theirs."""
 NOTE_LOOKS = """## One bundle, many looks
-*Render HOI Conditions* draws once; *Depth Look*, *Segmentation Look* and *Fit* only change how it is shown. Any modality can be taken out, \
-changed by other nodes (Depth Anything, SAM, DWPose) and packed again."""
+*Render HOI Conditions* draws once; *Depth Look*, *Segmentation Look* and *Fit* only change how it is shown. Any modality can be \
+taken out, changed by other nodes (Depth Anything, SAM, DWPose) and packed again."""
 NOTE_EXTRAS = """## Exact, not estimated
 Flow, tracking, contact and whole hands come from the meshes. For DWPose or SDPose connect their keypoints to *Draw Pose Keypoints*."""
 STEP = 330
