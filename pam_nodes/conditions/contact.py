@@ -10,6 +10,7 @@ from ..geometry.camera import Camera
 from ..geometry.inside import Solid
 from ..progress import Progress, silent
 from .colormap import INFERNO, as_pixels
+from .meshes import MeshTrack
 from .scene import Scene
 
 TOUCH = 0.003
@@ -70,7 +71,7 @@ def render_contact(
     return ContactVideo(pictures, mask, nearest)
 
 
-def _distances(track, frame: int, points: np.ndarray, largest: float, solid: Solid | None) -> np.ndarray:
+def _distances(track: MeshTrack, frame: int, points: np.ndarray, largest: float, solid: Solid | None) -> np.ndarray:
     """(N,) distance of world points to one mesh in a frame, cut at ``largest``."""
     world = track.at(frame)[0]
     near = np.flatnonzero(((points > world.min(axis=0) - largest) & (points < world.max(axis=0) + largest)).all(axis=1))
