@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -106,6 +107,17 @@ class Solid:
         return nearest
 
 
+def fan_closed(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A mesh with one hole, such as a hand open at the wrist, closed by a fan around the middle of its rim; closed meshes as they are."""
+    edges = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
+    code, back = edges @ [len(vertices), 1], edges[:, ::-1] @ [len(vertices), 1]
+    rim = edges[~np.isin(code, back)]
+    if not len(rim):
+        return vertices, faces
+    fan = np.column_stack([rim[:, ::-1], np.full(len(rim), len(vertices))])
+    return np.concatenate([vertices, vertices[rim[:, 0]].mean(0, keepdims=True)]), np.concatenate([faces, fan])
+
+
 def point_to_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """(N,) distances of (N, 3) points to (N, 3, 3) triangles (Ericson, Real-Time Collision Detection, 5.1.5)."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
@@ -143,4 +155,4 @@ def _parts(counts: np.ndarray) -> list[slice]:
     total = np.cumsum(counts)
     cuts = np.searchsorted(total, np.arange(CHUNK, total[-1] if len(total) else 0, CHUNK)) + 1
     edges = np.unique(np.concatenate([[0], cuts, [len(counts)]]))
-    return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]

@@ -15,11 +15,11 @@ APPROACH_SPEED = 0.35
 """Mean wrist speed of the approach, m/s."""
 
 CLOSE_STEPS, LIFT_STEPS, HOLD_STEPS = 110, 70, 40
-PRESHAPE = 0.6
-"""Part of the way from open to the target's fingers that is closed on arrival."""
-
 CLOSE_RATE = 0.03
 """Radians a hinge target moves along the closing gradient in one control step (specs: graspxl 10)."""
+
+OPPOSITION = 3.0
+"""Weight of thumb and fingers closing against each other, compared to each pushing on the surface nearest to it."""
 
 Tick = Callable[[], None]
 
@@ -34,6 +34,7 @@ class Goal:
         approach: (3,) unit vector from the grasp towards where the hand comes from.
         opened: (45,) hinge angles on the way.
         closed: (45,) hinge angles of the grasp, or None to close until contact.
+        preshape: part of the way from ``opened`` to ``closed`` that is closed on arrival.
     """
 
     wrist: np.ndarray
@@ -41,6 +42,7 @@ class Goal:
     approach: np.ndarray
     opened: np.ndarray
     closed: np.ndarray | None
+    preshape: float = 0.6
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class _Run:
             way = min_jerk(u / 0.85)
             self.hinges = self.start.hinges + (goal.opened - self.start.hinges) * min_jerk(u / 0.5)
             if goal.closed is not None:
-                self.hinges = self.hinges + (goal.closed - goal.opened) * PRESHAPE * min_jerk((u - 0.6) / 0.4)
+                self.hinges = self.hinges + (goal.closed - goal.opened) * goal.preshape * min_jerk((u - 0.6) / 0.4)
             self.step(curve(way), self.turn(min(way / 0.85, 1)))
 
     def close(self) -> np.ndarray:
@@ -222,7 +224,7 @@ class _Run:
 
     def _closing_direction(self) -> np.ndarray:
         """(45,) entries up to 1: towards ``Goal.closed`` for fingers still far from it, along the contact gradient for the others."""
-        gradient = self.scene.closing_gradient()
+        gradient = self.scene.closing_gradient(OPPOSITION)
         if self.goal.closed is None:
             return gradient
         rest = (self.goal.closed - self.hinges).reshape(5, 9)

@@ -52,7 +52,7 @@ def trim(trajectory: Trajectory, start: int, end: int) -> Trajectory:
     total = len(trajectory)
     first, last = (number + total if number < 0 else number for number in (start, end))
     if not 0 <= first <= last < total:
-        raise ValueError(f"Expected frames within 0..{total - 1} and start before end, found {start} and {end}: the motion has {total} frames.")
+        raise ValueError(f"Expected frames within 0..{total - 1}, the first before the last, found {start} and {end}.")
     return trajectory_at(trajectory, np.arange(first, last + 1))
 
 
@@ -77,7 +77,7 @@ def concat(first: Trajectory, second: Trajectory, bridge: int = 0) -> Trajectory
 def check_same(first: Trajectory, second: Trajectory) -> None:
     """Raise ValueError unless two motions have the same hands, objects and fps."""
     if first.fps != second.fps:
-        raise ValueError(f"Expected two motions of the same fps, found {first.fps:g} and {second.fps:g}: bring one to the other's with Retime.")
+        raise ValueError(f"Expected two motions of the same fps, found {first.fps:g} and {second.fps:g}: use Retime Trajectory on one.")
     sides = [[track.model.side for track in trajectory.hands] for trajectory in (first, second)]
     if sides[0] != sides[1]:
         raise ValueError(f"Expected the same hands in both motions, found {_list(sides[0])} and {_list(sides[1])}.")
@@ -141,7 +141,9 @@ def mirror_trajectory(trajectory: Trajectory) -> Trajectory:
     return replace(trajectory, hands=hands, objects=objects)
 
 
-def pick_frame(trajectory: Trajectory, frame: int, hand: int = 0, object_index: int = 0, at_start: bool = False) -> tuple[HandPose, ObjectMesh]:
+def pick_frame(
+    trajectory: Trajectory, frame: int, hand: int = 0, object_index: int = 0, at_start: bool = False
+) -> tuple[HandPose, ObjectMesh]:
     """One moment of one hand and one object.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..hands.joints import rest_joints
 from .interpolate import trajectory_at
-from .timing import eased, slowed_times
+from .timing import eased, slowed_times, smoothing_window
 from .trajectory import Trajectory
 
 
@@ -93,27 +93,35 @@ def _clock(trajectory: Trajectory, timing: Timing) -> np.ndarray:
     rate = trajectory.fps * speed
     if timing.fit and timing.length:
         rate = min(rate, (total - 1) * timing.fps / max(timing.length - timing.hold_start - timing.hold_end - 1, 1))
-        return _fitted(motion_points(trajectory), rate, limit, timing)
+        return _fitted(motion_points(trajectory), rate, limit, timing, smoothing_window(trajectory.fps))
     return slowed_times(motion_points(trajectory), rate, limit)
 
 
-def _fitted(points: np.ndarray, rate: float, limit: float, timing: Timing) -> np.ndarray:
+def _fitted(points: np.ndarray, rate: float, limit: float, timing: Timing, window: int) -> np.ndarray:
     """Clock of a motion of given duration: slow only what is too fast, and take the time from the rest."""
     wanted = max(timing.length - timing.hold_start - timing.hold_end - 1, 1) / timing.fps
     low, high = rate, rate * 64
+    least = slowed_times(points, high, limit, window)[-1]
+    if least > wanted:
+        need = int(np.ceil(least * timing.fps)) + 1 + timing.hold_start + timing.hold_end
+        raise ValueError(
+            f"The motion needs {need} frames at {timing.fps:g} fps to stay below {timing.speed_limit:g} m/s, found {timing.length}: "
+            "raise the length or the speed limit, or trim the motion."
+        )
     for _ in range(40):
         middle = (low * high) ** 0.5
-        if slowed_times(points, middle, limit)[-1] > wanted:
+        if slowed_times(points, middle, limit, window)[-1] > wanted:
             low = middle
         else:
             high = middle
-    return slowed_times(points, high, limit)
+    return slowed_times(points, high, limit, window)
 
 
 def _check(timing: Timing) -> None:
     if timing.length < 0 or timing.hold_start < 0 or timing.hold_end < 0:
         raise ValueError(f"Expected a length and holds of 0 or more frames, found {timing.length}, {timing.hold_start}, {timing.hold_end}.")
     if not (timing.fps > 0 and timing.speed > 0 and timing.speed_limit >= 0):
-        raise ValueError(f"Expected fps and speed above 0 and a speed limit of 0 or more, found {timing.fps}, {timing.speed}, {timing.speed_limit}.")
+        found = f"{timing.fps}, {timing.speed} and {timing.speed_limit}"
+        raise ValueError(f"Expected fps and speed above 0 and a speed limit of 0 or more, found {found}.")
     if timing.length == 1 and timing.fit:
         raise ValueError("Expected a length of at least 2 frames to fit a motion into, found 1.")

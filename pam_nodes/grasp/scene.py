@@ -144,24 +144,31 @@ class Scene:
         tips = [self._link_ends(finger)[1][1] for finger in range(5)]
         return np.concatenate([self.data.xpos[self._links], tips])
 
-    def closing_gradient(self) -> np.ndarray:
+    def closing_gradient(self, opposition: float = 0.0) -> np.ndarray:
         """(45,) hinge directions that bring each finger to the nearest object surface, largest entry 1 per finger.
 
         The Jacobian transpose of the last two link ends of each finger, applied to the unit vectors to the nearest surface sample;
         flexion is preferred for the four fingers (specs: graspxl 10).
+
+        Args:
+            opposition: weight, against 1 for the surface, of the unit vector from each tip to what it closes against: the thumb's tip, or
+                the middle of the other tips for the thumb.
         """
         pose = self.state().object_to_world
         surface = self.shape.samples @ pose[:3, :3].T + pose[:3, 3]
         jacobian = np.zeros((3, self.model.nv))
         gradient = np.zeros(45)
+        tips = np.array([self._link_ends(finger)[1][1] for finger in range(5)])
         for finger in range(5):
+            across = (tips[:4].mean(0) if finger == 4 else tips[4]) - tips[finger]
+            across *= opposition / (np.linalg.norm(across) + 1e-6)
             dofs = slice(6 + 9 * finger, 15 + 9 * finger)
             pull = np.zeros(9)
             for joint, point in self._link_ends(finger):
                 offsets = surface - point
                 nearest = offsets[(offsets**2).sum(1).argmin()]
                 mujoco.mj_jac(self.model, self.data, jacobian, None, point, self._links[joint])
-                pull += jacobian[:, dofs].T @ (nearest / (np.linalg.norm(nearest) + 1e-6))
+                pull += jacobian[:, dofs].T @ (nearest / (np.linalg.norm(nearest) + 1e-6) + across)
             pull *= _THUMB_PREFERENCE if finger == 4 else _FINGER_PREFERENCE
             gradient[9 * finger : 9 * finger + 9] = pull / (np.abs(pull).max() + 1e-6)
         return gradient

@@ -8,7 +8,7 @@ SMOOTHING = 0.12
 """Seconds over which the playback speed changes."""
 
 
-def slowed_times(places: np.ndarray, rate: float, limit: float) -> np.ndarray:
+def slowed_times(places: np.ndarray, rate: float, limit: float, window: int = 0) -> np.ndarray:
     """When each sample is shown so that no point moves faster than a limit.
 
     Samples keep their order and their distance in time grows only near where it must: the stretch of each step is the running mean of
@@ -18,6 +18,7 @@ def slowed_times(places: np.ndarray, rate: float, limit: float) -> np.ndarray:
         places: (T, K, 3) positions of K points, metres.
         rate: samples a second.
         limit: metres a second.
+        window: samples over which the pace changes, default as many as ``SMOOTHING`` lasts.
 
     Returns:
         (T,) seconds, from 0, increasing.
@@ -33,9 +34,14 @@ def slowed_times(places: np.ndarray, rate: float, limit: float) -> np.ndarray:
 
     speed = np.linalg.norm(np.diff(places, axis=0), axis=2).max(axis=1) * rate
     stretch = np.maximum(speed / limit, 1.0)
-    window = 2 * max(1, round(SMOOTHING * rate / 2)) + 1
+    window = window or smoothing_window(rate)
     stretch = uniform_filter1d(maximum_filter1d(stretch, window, mode="nearest"), window, mode="nearest")
     return np.concatenate([[0.0], np.cumsum(stretch / rate)])
+
+
+def smoothing_window(rate: float) -> int:
+    """Samples in ``SMOOTHING``, odd and at least 3."""
+    return 2 * max(1, round(SMOOTHING * rate / 2)) + 1
 
 
 def eased(progress: np.ndarray, ease_in: float, ease_out: float) -> np.ndarray:

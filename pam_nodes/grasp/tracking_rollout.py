@@ -61,11 +61,11 @@ def _plans(scene: Scene, setting: Setting, options: RolloutOptions) -> Iterator[
         goal, tuning = goals[attempt % len(goals)], Tuning(friction=options.friction)
         if attempt >= len(goals):
             tuning = Tuning(
-                squeeze=rng.uniform(0.2, 0.45),
+                squeeze=rng.uniform(0.25, 0.6),
                 reach=rng.uniform(0.35, 0.8),
-                advance=rng.uniform(-0.005, 0.015),
+                advance=rng.uniform(-0.005, 0.02),
                 standoff=rng.uniform(0.08, 0.2),
-                stiffness=rng.choice([6.0, 10.0, 16.0]),
+                stiffness=rng.choice([10.0, 16.0, 24.0]),
                 friction=options.friction * rng.choice([1.0, 4 / 3]),
                 patience=rng.choice([0, 60]),
             )

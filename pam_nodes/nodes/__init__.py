@@ -9,6 +9,7 @@ MODULES = (
     "objects",
     "grasp",
     "trajectory",
+    "scene",
     "quality",
     "camera",
     "camera_interop",

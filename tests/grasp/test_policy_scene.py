@@ -80,7 +80,8 @@ def test_observation_by_its_definition():
 def test_contacts_are_those_of_the_solver():
     """Pressed onto the mug: flags and impulses equal mj_contactForce's, the largest of each link."""
     scene, state = scene_and_state()
-    scene.begin(State(np.array([0.0, 0.02, 0.14]), Rotation.from_euler("xyz", [-90, 0, 0], degrees=True).as_matrix(), OPEN, state.object_to_world), np.zeros(3))
+    palm_down = Rotation.from_euler("xyz", [-90, 0, 0], degrees=True).as_matrix()
+    scene.begin(State(np.array([0.0, 0.02, 0.14]), palm_down, OPEN, state.object_to_world), np.zeros(3))
     for _ in range(10):
         scene.step(np.zeros(51))
     seen = scene.observation()
@@ -130,7 +131,8 @@ def replace_wrist(state: State, wrist) -> State:
 
 
 def test_target_grasp_becomes_an_objective():
-    rotation, wrist, center = Rotation.from_euler("xyz", [0.4, 0.2, -1]).as_matrix(), np.array([0.05, 0.1, 0.08]), np.array([-0.09, -0.05, 0.01])
+    rotation = Rotation.from_euler("xyz", [0.4, 0.2, -1]).as_matrix()
+    wrist, center = np.array([0.05, 0.1, 0.08]), np.array([-0.09, -0.05, 0.01])
     objective = objective_of_pose(wrist, rotation, center)
     assert np.allclose(objective.target - rotation @ center, wrist), "the hand centre at the target puts the wrist where h_T has it"
     assert np.allclose(objective.place, objective.target + 0.3 * objective.heading)

@@ -1,6 +1,7 @@
 """Resting poses by physics."""
 
 import numpy as np
+
 from pam_nodes.geometry.mesh import ObjectMesh
 from pam_nodes.geometry.placement import place_object
 from pam_nodes.geometry.primitives import demo_object
