@@ -23,5 +23,5 @@ INFERNO = np.frombuffer(
 
 
 def as_pixels(colors: np.ndarray) -> np.ndarray:
-    """Contiguous (..., 3) uint8 as a flat array of whole pixels, the same memory: NumPy moves these several times faster than rows of three bytes."""
+    """Contiguous (..., 3) uint8 as a flat view of whole pixels, which NumPy moves several times faster than rows of three bytes."""
     return colors.reshape(-1, 3).view("V3")[:, 0]

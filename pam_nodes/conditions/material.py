@@ -1,6 +1,6 @@
 """Points of the surface that stay with it: what a pixel sees, and where that is in any other frame.
 
-Every modality that needs correspondence (flow, tracking, contact) goes through here, so it is exact: a point is a face and three weights.
+Every modality that needs correspondence (flow, tracking) goes through here, so it is exact: a point is a face and three weights.
 """
 
 from __future__ import annotations

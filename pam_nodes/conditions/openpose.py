@@ -21,6 +21,8 @@ def draw_openpose_hand(
 ) -> None:
     """Draw one hand into an (H, W, 3) uint8 canvas (arguments as in ``keypoints.draw_hand``; coordinates are cut to integers)."""
     light = np.ones(21) if light is None else light
+    # Pillow takes no coordinates of any size, and a joint just before the lens can be anywhere.
+    shown = shown & (np.abs(pixels) < 4 * max(canvas.shape)).all(axis=1)
     points = np.trunc(np.where(shown[:, None], pixels, 0)).astype(int)
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
