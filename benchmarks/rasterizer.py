@@ -1,4 +1,4 @@
-"""Frames a second of the condition renderer. Run from the repository root: python -m benchmarks.rasterizer [--frames 49] [--pictures]"""
+"""Frames a second of the condition renderer. Run from the repository root: python -m benchmarks.rasterizer [--frames 49]"""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ import time
 import numpy as np
 
 from pam_nodes.conditions.clip import THREADS, render_clip
-from pam_nodes.conditions.depth import colorize_depth
-from pam_nodes.conditions.keypoints import draw_keypoints
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
-from pam_nodes.conditions.pack import to_float
-from pam_nodes.conditions.segmentation import colorize_instances, instance_colors
 from pam_nodes.geometry.camera_build import orbit_camera
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import place_hand, preset_pose
@@ -65,28 +61,16 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=49)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--faces", type=int, nargs="+", default=[5000, 50000, 200000])
-    parser.add_argument("--pictures", action="store_true", help="also time the pictures made of the buffers")
     options = parser.parse_args()
     print(f"{options.frames} frames 720x480, {THREADS} threads of {os.cpu_count()} cores, NumPy {np.__version__}")
     for distance, name in ((0.75, "normal"), (0.28, "close-up")):
         camera = orbit_camera([0, -0.03, 0.08], distance, 20, 35, 40, 720, 480)
         for faces in options.faces if name == "normal" else options.faces[:1]:
-            tracks, joints = scene(faces, options.frames)
+            tracks, _ = scene(faces, options.frames)
             for want in ({"depth", "ids"}, {"depth", "ids", "normals"}, {"rgb"}):
                 wall, cpu, frames = timed(lambda t=tracks, c=camera, w=want: render_clip(t, c, w), options.repeat)
                 share = "" if frames.instance_ids is None else f"  covered {100 * (frames.instance_ids > 0).mean():.0f} %"
                 print(f"{name:9}{faces:7} faces  {'+'.join(sorted(want)):18} {speed(options.frames, wall, cpu)}{share}")
-    if options.pictures:
-        frames = render_clip(tracks, camera, {"depth", "ids"})
-        colors = instance_colors(1, [14])
-        stages = {
-            "depth picture": lambda: colorize_depth(frames.depth),
-            "segmentation picture": lambda: colorize_instances(frames.instance_ids, colors),
-            "key points": lambda: [draw_keypoints([points], ["right"], camera) for points in joints],
-            "one IMAGE": lambda: to_float(frames.instance_ids[..., None].repeat(3, axis=3)),
-        }
-        for name, work in stages.items():
-            print(f"{name:35} {speed(options.frames, *timed(work, options.repeat)[:2])}")
 
 
 if __name__ == "__main__":

@@ -37,14 +37,16 @@ class MeshTrack:
     def __len__(self) -> int:
         return len(self.vertices if self.poses is None else self.poses)
 
-    def vertices_at(self, frame: int, world_to_camera: np.ndarray | None, out: np.ndarray) -> None:
-        """Write the vertices of one frame to a (3, V) float32 array, world, or seen from a (4, 4) pose."""
+    def vertices_at(self, frame: int, world_to_camera: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """(V, 3) float32 vertices of one frame, world, or seen from a (4, 4) pose; out: (3, V) to write them to."""
         points = self.vertices if self.poses is not None else self.vertices[frame]
         pose = self.pose(frame, world_to_camera)
-        if pose is None:
-            out[:] = points.T
-        else:
-            transform(pose, points, out)
+        if pose is not None:
+            return transform(pose, points, out)
+        if out is None:
+            return points
+        out[:] = points.T
+        return out.T
 
     def normals_at(self, frame: int, index: np.ndarray, world_to_camera: np.ndarray, out: np.ndarray) -> None:
         """Write some normals of one frame, seen from a (4, 4) pose, to a (3, len(index)) float32 array."""

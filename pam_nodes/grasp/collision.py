@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..geometry.mesh import ObjectMesh
+from ..geometry.simplify import cluster
 
 if TYPE_CHECKING:
     import trimesh
@@ -19,6 +20,12 @@ log = logging.getLogger(__name__)
 
 MIN_MASS = 0.05
 """Kilograms; lighter free bodies become unstable under the grip (specs: graspxl 9)."""
+
+MIN_VOLUME = 1e-10
+"""Cubic metres of the smallest convex piece worth simulating."""
+
+MAX_FACES = 20_000
+"""Finer meshes are made coarser for physics; they are drawn as they are."""
 
 _CACHE: OrderedDict[str, CollisionShape] = OrderedDict()
 _CACHE_SIZE = 16
@@ -29,6 +36,7 @@ class CollisionShape:
     """What physics knows of an object, object frame, metres.
 
     Attributes:
+        vertices, faces: (V, 3) float64 and (F, 3) of the surface, at most about ``MAX_FACES`` faces.
         pieces: convex vertex sets (N, 3).
         samples: (400, 3) points spread evenly over the surface.
         volume: cubic metres of the solid mesh, or of its convex hull when the mesh is not closed.
@@ -36,6 +44,8 @@ class CollisionShape:
         unit_inertia: (3, 3) inertia about the centre of mass for a mass of 1 kg.
     """
 
+    vertices: np.ndarray
+    faces: np.ndarray
     pieces: tuple[np.ndarray, ...]
     samples: np.ndarray
     volume: float
@@ -61,10 +71,14 @@ def collision_shape(mesh: ObjectMesh) -> CollisionShape:
 def _measure(mesh: ObjectMesh) -> CollisionShape:
     import trimesh
 
-    surface = trimesh.Trimesh(np.asarray(mesh.vertices, dtype=np.float64), mesh.faces, process=True)
-    solid = surface if surface.is_volume else surface.convex_hull
+    vertices, faces = cluster(np.asarray(mesh.vertices, dtype=np.float64), mesh.faces, MAX_FACES)
+    surface = trimesh.Trimesh(vertices, faces, process=True)
+    whole = surface if len(faces) == len(mesh.faces) else trimesh.Trimesh(mesh.vertices, mesh.faces, process=True)
+    solid = whole if whole.is_volume else surface.convex_hull
     samples, _ = trimesh.sample.sample_surface(surface, 400, seed=0)
     return CollisionShape(
+        vertices=np.asarray(surface.vertices),
+        faces=np.asarray(surface.faces),
         pieces=tuple(piece for part in _parts(surface) for piece in _pieces(part)),
         samples=np.asarray(samples),
         volume=float(solid.volume),
@@ -74,21 +88,41 @@ def _measure(mesh: ObjectMesh) -> CollisionShape:
 
 
 def _parts(surface: trimesh.Trimesh) -> list[trimesh.Trimesh]:
-    """Connected parts that enclose a volume, or the whole surface when there is none."""
+    """Connected parts when each is a closed solid of its own, else the whole surface: open sheets only enclose something together."""
     parts = [part for part in surface.split(only_watertight=False) if len(part.faces) >= 4 and np.ptp(part.vertices, axis=0).min() > 1e-5]
-    return parts if 0 < len(parts) <= 16 else [surface]
+    separate = 0 < len(parts) <= 16 and all(part.is_volume and part.volume > 0 for part in parts)
+    return parts if separate else [surface]
 
 
 def _pieces(part: trimesh.Trimesh) -> list[np.ndarray]:
-    """One hull for a part that is nearly convex, else up to 12 pieces by V-HACD; one hull again when V-HACD is not installed."""
-    hull = part.convex_hull
-    if part.is_volume and part.volume > 0.85 * hull.volume:
-        return [hull.vertices]
+    """One hull for a part that is nearly convex, else up to 16 pieces by V-HACD; one hull again when V-HACD is not installed."""
+    hull = _solid(part.vertices)
+    if hull is None:
+        return [_thickened(part.vertices)]
+    if part.is_volume and part.volume > 0.85 * part.convex_hull.volume:
+        return [hull]
     try:
         import vhacdx
     except ImportError:
         log.info("vhacdx is not installed: concave objects are simulated as their convex hull.")
-        return [hull.vertices]
-    found = vhacdx.compute_vhacd(part.vertices, part.faces, maxConvexHulls=12, resolution=20_000, maxNumVerticesPerCH=32, asyncACD=False)
-    pieces = [np.asarray(vertices) for vertices, _ in found if len(vertices) >= 4 and np.ptp(vertices, axis=0).min() > 1e-4]
-    return pieces or [hull.vertices]
+        return [hull]
+    found = vhacdx.compute_vhacd(part.vertices, part.faces, maxConvexHulls=16, resolution=40_000, maxNumVerticesPerCH=32, asyncACD=False)
+    pieces = [solid for vertices, _ in found if (solid := _solid(vertices)) is not None]
+    return pieces or [hull]
+
+
+def _solid(vertices: np.ndarray) -> np.ndarray | None:
+    """Corners of the convex hull, or None when it is flat: physics needs a volume."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        hull = ConvexHull(vertices)
+    except (QhullError, ValueError):
+        return None
+    return hull.points[hull.vertices] if hull.volume > MIN_VOLUME else None
+
+
+def _thickened(vertices: np.ndarray) -> np.ndarray:
+    """A flat set of points made 2 mm thick."""
+    normal = np.linalg.svd(vertices - vertices.mean(axis=0), full_matrices=False)[2][2]
+    return np.concatenate([vertices - 0.001 * normal, vertices + 0.001 * normal])

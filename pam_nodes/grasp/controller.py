@@ -8,17 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
+from .carry import Carry, carry_on
 from .scene import CONTROL_RATE, Scene, State
 
 APPROACH_SPEED = 0.35
 """Mean wrist speed of the approach, m/s."""
 
 CLOSE_STEPS, LIFT_STEPS, HOLD_STEPS = 110, 70, 40
-PRESHAPE = 0.6
-"""Part of the way from open to the target's fingers that is closed on arrival."""
-
 CLOSE_RATE = 0.03
 """Radians a hinge target moves along the closing gradient in one control step (specs: graspxl 10)."""
+
+OPPOSITION = 3.0
+"""Weight of thumb and fingers closing against each other, compared to each pushing on the surface nearest to it."""
 
 Tick = Callable[[], None]
 
@@ -33,6 +34,7 @@ class Goal:
         approach: (3,) unit vector from the grasp towards where the hand comes from.
         opened: (45,) hinge angles on the way.
         closed: (45,) hinge angles of the grasp, or None to close until contact.
+        preshape: part of the way from ``opened`` to ``closed`` that is closed on arrival.
     """
 
     wrist: np.ndarray
@@ -40,6 +42,7 @@ class Goal:
     approach: np.ndarray
     opened: np.ndarray
     closed: np.ndarray | None
+    preshape: float = 0.6
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,19 @@ class Tuning:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """States at 100 Hz. ``lift`` and ``hold`` are the indices where those phases begin; overlap and links are those of the hold."""
+    """What one attempt did.
+
+    Attributes:
+        states: at 100 Hz.
+        hold, end: indices of the states where the lifted object begins to be held still and where that ends.
+        overlaps: metres, deepest overlap of hand and object in each step of the hold.
+        links: joints whose links touch the object at the end of the hold.
+    """
 
     states: tuple[State, ...]
-    lift: int
     hold: int
-    overlap: float
+    end: int
+    overlaps: tuple[float, ...]
     links: tuple[int, ...]
 
 
@@ -112,7 +122,9 @@ def clear_rise(scene: Scene, start: State, goal: Goal, standoff: float) -> float
     return best
 
 
-def run_attempt(scene: Scene, start: State, goal: Goal, tuning: Tuning, lift_height: float, tick: Tick) -> Recording:
+def run_attempt(
+    scene: Scene, start: State, goal: Goal, tuning: Tuning, lift_height: float, tick: Tick, carry: Carry | None = None
+) -> Recording:
     """Simulate one grasp from ``start``.
 
     Args:
@@ -122,6 +134,7 @@ def run_attempt(scene: Scene, start: State, goal: Goal, tuning: Tuning, lift_hei
         tuning: gains and margins of this attempt.
         lift_height: metres.
         tick: called once for each control step; may raise to cancel.
+        carry: where the object goes after the hold.
 
     Returns:
         The states from ``start`` on.
@@ -131,7 +144,7 @@ def run_attempt(scene: Scene, start: State, goal: Goal, tuning: Tuning, lift_hei
     """
     rise = clear_rise(scene, start, goal, tuning.standoff)
     scene.configure(tuning.stiffness, tuning.friction)
-    return _Run(scene, start, goal, tuning, tick).perform(rise, lift_height)
+    return _Run(scene, start, goal, tuning, tick).perform(rise, lift_height, carry)
 
 
 class _Run:
@@ -145,19 +158,22 @@ class _Run:
         self.turn = Slerp([0, 1], Rotation.concatenate([begin, goal.rotation]))
         scene.reset(start, base=self.turn(0.5))
 
-    def perform(self, rise: float, lift_height: float) -> Recording:
+    def perform(self, rise: float, lift_height: float, carry: Carry | None) -> Recording:
         self.approach(rise)
         wrist = self.close()
-        lift = len(self.states) - 1
         up = np.array([0, 0, lift_height])
         for step in range(LIFT_STEPS):
             self.step(wrist + up * min_jerk((step + 1) / LIFT_STEPS), self.goal.rotation)
-        hold, overlap, links = len(self.states) - 1, 0.0, ()
+        hold, overlaps, links = len(self.states) - 1, [], ()
         for _ in range(HOLD_STEPS):
             self.step(wrist + up, self.goal.rotation)
             depth, links = self.scene.touching()
-            overlap = max(overlap, depth)
-        return Recording(tuple(self.states), lift, hold, overlap, links)
+            overlaps.append(depth)
+        end = len(self.states) - 1
+        if carry is not None:
+            back = self.goal.rotation.inv().apply(self.goal.approach)
+            carry_on(self.scene, self.states, self.hinges, self.goal.opened, back, carry, self.tick)
+        return Recording(tuple(self.states), hold, end, tuple(overlaps), links)
 
     def step(self, wrist: np.ndarray, rotation: Rotation) -> None:
         self.tick()
@@ -174,7 +190,7 @@ class _Run:
             way = min_jerk(u / 0.85)
             self.hinges = self.start.hinges + (goal.opened - self.start.hinges) * min_jerk(u / 0.5)
             if goal.closed is not None:
-                self.hinges = self.hinges + (goal.closed - goal.opened) * PRESHAPE * min_jerk((u - 0.6) / 0.4)
+                self.hinges = self.hinges + (goal.closed - goal.opened) * goal.preshape * min_jerk((u - 0.6) / 0.4)
             self.step(curve(way), self.turn(min(way / 0.85, 1)))
 
     def close(self) -> np.ndarray:
@@ -208,7 +224,7 @@ class _Run:
 
     def _closing_direction(self) -> np.ndarray:
         """(45,) entries up to 1: towards ``Goal.closed`` for fingers still far from it, along the contact gradient for the others."""
-        gradient = self.scene.closing_gradient()
+        gradient = self.scene.closing_gradient(OPPOSITION)
         if self.goal.closed is None:
             return gradient
         rest = (self.goal.closed - self.hinges).reshape(5, 9)

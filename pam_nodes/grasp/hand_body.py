@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -62,12 +62,14 @@ class HandBody:
         tips: (5, 3) fingertips at rest, MANO finger order, wrist at the origin.
         capsules: one for each finger link (15) and one for each metacarpal (4).
         limits: (45, 2) hinge bounds, radians, XYZ Euler angles of the 15 joints.
+        betas: (n,) shape coefficients it was built with.
     """
 
     joints: np.ndarray
     tips: np.ndarray
     capsules: tuple[Capsule, ...]
     limits: np.ndarray
+    betas: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def widened(self, *angles: np.ndarray) -> np.ndarray:
         """(45, 2) limits that also admit the given (45,) hinge angles."""
@@ -105,7 +107,7 @@ def build_hand_body(model: HandModel, betas: np.ndarray) -> HandBody:
     owner = model.weights.argmax(1)
     capsules = [*_finger_capsules(joints, tips, skin, owner), *_palm_capsules(joints, skin[owner == 0])]
     limits = np.array([pair for finger in MANO_FINGERS for pair in LIMITS[finger]])
-    return HandBody(joints, tips, tuple(capsules), limits)
+    return HandBody(joints, tips, tuple(capsules), limits, betas)
 
 
 def _finger_capsules(joints: np.ndarray, tips: np.ndarray, skin: np.ndarray, owner: np.ndarray) -> list[Capsule]:

@@ -39,3 +39,8 @@ def mirror_transforms(transforms: np.ndarray) -> np.ndarray:
     """Rigid transforms (..., 4, 4) of mirrored bodies."""
     signs = np.append(_POINT, 1.0)
     return transforms * np.outer(signs, signs)
+
+
+def mirror_point(point: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
+    """A point or direction in the mirrored world."""
+    return None if point is None else (-point[0], point[1], point[2])

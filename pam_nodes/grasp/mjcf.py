@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,14 +13,31 @@ from .hand_body import FINGER_MASS, PALM_MASS, Capsule, HandBody
 TIMESTEP = 0.0025
 """Seconds of one physics step (specs: graspxl 9)."""
 
-WRIST_POSITION_GAINS = (4000.0, 240.0)
-"""Stiffness N/m and damping N s/m that carry the wrist (specs: graspxl 10)."""
 
-WRIST_ROTATION_GAINS = (200.0, 6.0)
-"""Stiffness N m/rad and damping N m s/rad that turn the wrist."""
+@dataclass(frozen=True)
+class Drive:
+    """What moves the hand: stiffness and damping of its joints (N/m and N s/m, or N m/rad and N m s/rad).
 
-FINGER_GAINS = (10.0, 0.3)
-"""Stiffness and damping of each finger hinge, N m/rad and N m s/rad."""
+    Attributes:
+        wrist_position, wrist_rotation, fingers: (stiffness, damping).
+        wrist_force: N, the most the wrist's slides can push; 0 has no limit.
+        hinged: the wrist turns about three hinges x, y, z in series, relative to the body "base"; otherwise by a ball joint.
+        weightless: gravity does not act on the hand.
+    """
+
+    wrist_position: tuple[float, float]
+    wrist_rotation: tuple[float, float]
+    fingers: tuple[float, float]
+    wrist_force: float = 0.0
+    hinged: bool = False
+    weightless: bool = True
+
+
+TRACKING = Drive(wrist_position=(4000.0, 240.0), wrist_rotation=(200.0, 6.0), fingers=(10.0, 0.3))
+"""Stiff wrist, soft fingers, to follow a given motion (specs: graspxl 10)."""
+
+POLICY = Drive((100.0, 10.1), (100.0, 1.2), (100.0, 1.2), wrist_force=100.0, hinged=True, weightless=False)
+"""The gains GraspXL was trained with; the damping is that of its controller and of its hand together (specs: graspxl 3, 9)."""
 
 
 def implicit_pd(stiffness: float, damping: float) -> tuple[float, float]:
@@ -30,22 +48,47 @@ def implicit_pd(stiffness: float, damping: float) -> tuple[float, float]:
     return TIMESTEP * damping + TIMESTEP**2 * stiffness, damping + TIMESTEP * stiffness
 
 
-def scene_xml(body: HandBody, limits: np.ndarray, shape: CollisionShape, mass: float) -> str:
+def scene_xml(
+    body: HandBody, limits: np.ndarray, shape: CollisionShape, mass: float, drive: Drive = TRACKING, avoid: CollisionShape | None = None
+) -> str:
     """MJCF of the scene.
 
     Args:
         body: the hand.
         limits: (45, 2) hinge bounds, radians.
         shape: the object.
-        mass: of the object, kg.
+        mass: of the object with its part to avoid, kg.
+        drive: gains of the hand's joints.
+        avoid: another part of the object, rigidly one with it.
 
     Returns:
-        The model. Coordinates in this order: wrist slides (3) and ball joint, 45 finger hinges, free object.
+        The model. Coordinates in this order: wrist (3 slides, then a ball joint or 3 hinges), 45 finger hinges, free object.
         Collisions: hand with object and object with table; the hand never touches the table or itself (specs: graspxl 4).
     """
-    meshes = "".join(f'<mesh name="piece{i}" vertex="{_numbers(piece)}"/>' for i, piece in enumerate(shape.pieces))
-    geoms = "".join(f'<geom class="object" type="mesh" mesh="piece{i}"/>' for i in range(len(shape.pieces)))
-    inertia = shape.unit_inertia * mass
+    parts = [("piece", shape)] + ([("avoid", avoid)] if avoid else [])
+    pieces = {f"{name}{i}": piece for name, part in parts for i, piece in enumerate(part.pieces)}
+    hand = f"""<body name="base">
+    <body name="wrist"{_weight(drive)}>
+      {_wrist_joints(drive)}{_capsules(body, 0)}
+      {"".join(_finger(body, limits, first, drive) for first in (1, 4, 7, 10, 13))}
+    </body>
+  </body>"""
+    return object_xml(pieces, *inertia_of(shape, avoid, mass), mass, hand, _actuators(drive))
+
+
+def object_xml(
+    pieces: dict[str, np.ndarray], center: np.ndarray, inertia: np.ndarray, mass: float, hand: str = "", actuators: str = ""
+) -> str:
+    """MJCF of a free object over the table, with or without a hand before it.
+
+    Args:
+        pieces: (N, 3) corners of the object's convex pieces by name.
+        center, inertia: (3,) centre of mass and (3, 3) inertia about it.
+        mass: kg.
+        hand, actuators: their elements.
+    """
+    meshes = "".join(f'<mesh name="{name}" vertex="{_numbers(piece)}"/>' for name, piece in pieces.items())
+    geoms = "".join(f'<geom name="{name}" class="object" type="mesh" mesh="{name}"/>' for name in pieces)
     full = inertia[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
     return f"""<mujoco>
 <compiler angle="radian" balanceinertia="true" boundinertia="1e-7"/>
@@ -58,35 +101,53 @@ def scene_xml(body: HandBody, limits: np.ndarray, shape: CollisionShape, mass: f
 <asset>{meshes}</asset>
 <worldbody>
   <geom name="table" type="plane" size="5 5 0.1" contype="4" conaffinity="2" priority="1" condim="6" friction="1 0.005 0.001"/>
-  <body name="wrist" gravcomp="1">
-    {_wrist_joints()}{_capsules(body, 0)}
-    {"".join(_finger(body, limits, first) for first in (1, 4, 7, 10, 13))}
-  </body>
+  {hand}
   <body name="object"><freejoint/>
-    <inertial pos="{_numbers(shape.center_of_mass)}" mass="{mass:.6g}" fullinertia="{_numbers(full)}"/>{geoms}
+    <inertial pos="{_numbers(center)}" mass="{mass:.6g}" fullinertia="{_numbers(full)}"/>{geoms}
   </body>
 </worldbody>
-<actuator>{_actuators()}</actuator>
+<actuator>{actuators}</actuator>
 </mujoco>"""
 
 
-def _wrist_joints() -> str:
-    armature, damping = implicit_pd(*WRIST_POSITION_GAINS)
-    slides = "".join(
-        f'<joint name="slide{i}" type="slide" axis="{axis}" armature="{armature}" damping="{damping}"/>'
-        for i, axis in enumerate(("1 0 0", "0 1 0", "0 0 1"))
+def inertia_of(shape: CollisionShape, avoid: CollisionShape | None, mass: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centre of mass (3,) and inertia about it (3, 3) of one or two parts of equal density that weigh ``mass`` together."""
+    parts = [shape] + ([avoid] if avoid else [])
+    volumes = np.array([part.volume for part in parts])
+    masses = mass * volumes / volumes.sum()
+    center = sum(m * part.center_of_mass for m, part in zip(masses, parts, strict=True)) / mass
+    inertia = np.zeros((3, 3))
+    for m, part in zip(masses, parts, strict=True):
+        off = part.center_of_mass - center
+        inertia += m * (part.unit_inertia + off @ off * np.eye(3) - np.outer(off, off))
+    return center, inertia
+
+
+def _weight(drive: Drive) -> str:
+    return ' gravcomp="1"' if drive.weightless else ""
+
+
+def _wrist_joints(drive: Drive) -> str:
+    axes = ("1 0 0", "0 1 0", "0 0 1")
+    armature, damping = implicit_pd(*drive.wrist_position)
+    text = "".join(
+        f'<joint name="slide{i}" type="slide" axis="{axis}" armature="{armature}" damping="{damping}"/>' for i, axis in enumerate(axes)
     )
-    armature, damping = implicit_pd(*WRIST_ROTATION_GAINS)
-    return slides + f'<joint name="ball" type="ball" armature="{armature}" damping="{damping}"/>'
+    armature, damping = implicit_pd(*drive.wrist_rotation)
+    if not drive.hinged:
+        return text + f'<joint name="ball" type="ball" armature="{armature}" damping="{damping}"/>'
+    return text + "".join(
+        f'<joint name="turn{i}" type="hinge" axis="{axis}" armature="{armature}" damping="{damping}"/>' for i, axis in enumerate(axes)
+    )
 
 
-def _finger(body: HandBody, limits: np.ndarray, first: int) -> str:
+def _finger(body: HandBody, limits: np.ndarray, first: int, drive: Drive) -> str:
     """Three nested links with three hinges each, from joint ``first`` to the fingertip."""
-    armature, damping = implicit_pd(*FINGER_GAINS)
+    armature, damping = implicit_pd(*drive.fingers)
     text = ""
     for joint in range(first, first + 3):
         parent = 0 if joint == first else joint - 1
-        text += f'<body name="link{joint}" gravcomp="1" pos="{_numbers(body.joints[joint] - body.joints[parent])}">'
+        text += f'<body name="link{joint}"{_weight(drive)} pos="{_numbers(body.joints[joint] - body.joints[parent])}">'
         for i, axis in enumerate(("1 0 0", "0 1 0", "0 0 1")):
             hinge = 3 * (joint - 1) + i
             text += (
@@ -105,15 +166,19 @@ def _capsules(body: HandBody, joint: int) -> str:
     return "".join(text(capsule) for capsule in body.capsules if capsule.joint == joint)
 
 
-def _actuators() -> str:
-    """Position actuators without velocity term, in the order of the coordinates: slides, ball, hinges."""
+def _actuators(drive: Drive) -> str:
+    """Position actuators without velocity term, in the order of the coordinates: slides, ball or hinges of the wrist, fingers."""
 
-    def text(joint: str, gain: float, gear: str = "1") -> str:
-        return f'<general joint="{joint}" gear="{gear}" gaintype="fixed" gainprm="{gain}" biastype="affine" biasprm="0 {-gain}"/>'
+    def text(joint: str, gain: float, extra: str = "") -> str:
+        return f'<general joint="{joint}" {extra} gaintype="fixed" gainprm="{gain}" biastype="affine" biasprm="0 {-gain}"/>'
 
-    slides = [text(f"slide{i}", WRIST_POSITION_GAINS[0]) for i in range(3)]
-    ball = [text("ball", WRIST_ROTATION_GAINS[0], gear) for gear in ("1 0 0", "0 1 0", "0 0 1")]
-    return "".join(slides + ball + [text(f"hinge{i}", FINGER_GAINS[0]) for i in range(45)])
+    force = f'forcelimited="true" forcerange="{-drive.wrist_force} {drive.wrist_force}"' if drive.wrist_force else ""
+    slides = [text(f"slide{i}", drive.wrist_position[0], force) for i in range(3)]
+    if drive.hinged:
+        turns = [text(f"turn{i}", drive.wrist_rotation[0]) for i in range(3)]
+    else:
+        turns = [text("ball", drive.wrist_rotation[0], f'gear="{gear}"') for gear in ("1 0 0", "0 1 0", "0 0 1")]
+    return "".join(slides + turns + [text(f"hinge{i}", drive.fingers[0]) for i in range(45)])
 
 
 def _numbers(values: Iterable[float]) -> str:

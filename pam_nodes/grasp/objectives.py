@@ -8,60 +8,33 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from .controller import Goal
+from .grips import Grip, measure_grip, measure_pinch
+from .policy_objectives import WIDTH, ObjectiveChoice
 from .scene import Scene, State
 
-SPAN = 0.12
-"""Metres: the widest grip of a hand of ``REFERENCE_LENGTH`` (specs: graspxl 7)."""
-
-REFERENCE_LENGTH = 0.178
-"""Metres from the wrist to the tip of the middle finger of an adult hand."""
-
+FREE = ObjectiveChoice()
 CANDIDATES = 400
-TABLE_MARGIN = 0.006
-"""Metres that joints and tips must stay above the table."""
+NEAR, FAR = 0.025, 0.095
+"""Metres by which a goal may be moved back until the open hand is clear: first the one, and if that yields too few goals the other."""
 
-OPENED = np.concatenate([
-    [0.0, 0.05, 0.10, 0.0, 0.0, 0.25, 0.0, 0.0, 0.15],
-    [-0.05, 0.0, 0.10, -0.05, 0.0, 0.25, -0.05, 0.0, 0.15],
-    [-0.20, 0.0, 0.10, -0.15, 0.0, 0.25, -0.05, 0.0, 0.15],
-    [-0.10, 0.0, 0.10, -0.12, 0.0, 0.25, -0.05, 0.0, 0.15],
-    [1.10, 0.40, 0.30, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-])  # fmt: skip
-"""(45,) hinge angles of an open hand with the thumb opposite the fingers."""
-
-CURLED = OPENED + np.tile([0, 0, 0.35], 15)
-"""(45,) hinge angles half-way through closing, for the table test."""
+UNDERSIDE = 0.008
+"""Metres above the table up to which nothing can get between table and object."""
 
 
 @dataclass(frozen=True, eq=False)
-class Grip:
-    """The open hand as a gripper, wrist frame: centre between thumb and fingers, palm direction, thumb-to-fingers direction."""
+class Candidate:
+    """A grasp to try: how much the hand must move for it, and what speaks against its hold, both about 0 to 1."""
 
-    center: np.ndarray
-    forward: np.ndarray
-    across: np.ndarray
-
-
-def span_of(scene: Scene) -> float:
-    """Widest grip of the scene's hand, metres, in proportion to its length."""
-    return SPAN * float(np.linalg.norm(scene.body.tips[1])) / REFERENCE_LENGTH
+    goal: Goal
+    grip: Grip
+    effort: float
+    doubt: float
 
 
-def measure_grip(scene: Scene) -> Grip:
-    """Grip of the open hand (the hand centre of specs: graspxl 5)."""
-    points = scene.hand_points(np.zeros(3), Rotation.identity(), OPENED)
-    knuckles, tips = points[[2, 5, 8, 11]], points[16:]
-    center = (knuckles.mean(0) + tips[4]) / 2
-    forward = center / np.linalg.norm(center)
-    across = tips[:4].mean(0) - tips[4]
-    across -= forward * (across @ forward)
-    return Grip(center, forward, across / np.linalg.norm(across))
-
-
-def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: int, name: str) -> list[Goal]:
+def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: int, name: str, choice: ObjectiveChoice = FREE) -> list[Goal]:
     """Grasps of the object where it stands, the most promising first.
 
-    A grasp is promising when the hand turns little from its start pose, comes from its own side, and grips a narrow part near the middle.
+    A grasp is promising when the hand turns little from its start pose, comes from its own side, and grips a narrow part near the centre of mass.
 
     Args:
         scene: hand and object.
@@ -69,6 +42,7 @@ def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: in
         rng: source of the samples.
         count: how many to return at most; they differ clearly from each other.
         name: of the object, for messages.
+        choice: heading, midpoint and span that the person fixed, world frame; the turn about the heading is always sampled.
 
     Returns:
         Goals whose hand stays above the table and whose open hand does not touch the object.
@@ -78,59 +52,76 @@ def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: in
     """
     pose = start.object_to_world
     surface = scene.shape.samples @ pose[:3, :3].T + pose[:3, 3]
-    grip, limit = measure_grip(scene), span_of(scene)
-    middle = (surface.min(0) + surface.max(0)) / 2
+    grips = [measure_grip(scene), measure_pinch(scene)]
+    if choice.span != WIDTH:
+        grips = [replace(grip, span=min(grip.span, choice.span)) for grip in grips]
+    middle = pose[:3, :3] @ scene.shape.center_of_mass + pose[:3, 3]
     from_start = (start.wrist - middle) / np.linalg.norm(start.wrist - middle)
     size = np.linalg.norm(np.ptp(surface, axis=0))
-    ranked, widths = [], []
+    candidates, widths = [], []
     for _ in range(CANDIDATES):
-        heading, across = _random_frame(rng)
-        target, width = _local_grip(surface, surface[rng.integers(len(surface))], heading, across)
-        widths.append(width)
-        if width > limit or (target - middle) @ heading < -0.01:
-            continue
-        rotation = _align(grip, heading, across)
-        turn = (rotation * Rotation.from_matrix(start.rotation).inv()).magnitude()
-        side = np.arccos(np.clip(heading @ from_start, -1, 1))
-        grip_cost = np.linalg.norm(target - middle) / size + 0.3 * width / limit
-        ranked.append((turn / np.pi + 0.7 * side / np.pi, grip_cost, target, rotation, heading))
-    if not ranked:
+        direction = _random_frame(rng, choice.heading)
+        seed = surface[rng.integers(len(surface))] if choice.midpoint is None else np.asarray(choice.midpoint, dtype=np.float64)
+        for grip in grips:
+            frame = grip.frame(*direction)
+            if frame is None:
+                continue
+            heading, across = frame
+            target, width, top = _local_grip(surface, seed, heading, across, grip)
+            widths.append(width)
+            if width > grip.span or ((target - middle) @ heading < -0.01 and choice.midpoint is None):
+                continue
+            if not grip.pinch and target[2] - abs(across[2]) * width / 2 < UNDERSIDE:
+                continue
+            rotation = _align(grip, heading, across)
+            turn = (rotation * Rotation.from_matrix(start.rotation).inv()).magnitude()
+            side = np.arccos(np.clip(heading @ from_start, -1, 1))
+            effort = turn / np.pi + 0.7 * side / np.pi
+            doubt = np.linalg.norm(target - middle) / size + 0.3 * width / grip.span + grip.cost(top)
+            goal = Goal(target - rotation.apply(grip.center), rotation, heading, grip.opened, grip.closed, preshape=0.0)
+            candidates.append(Candidate(goal, grip, effort, float(doubt)))
+    if not candidates:
         raise ValueError(
             f"The {name} is {min(widths) * 100:.0f} cm wide in the narrowest direction the hand could close on, "
-            f"this hand spans {limit * 100:.0f} cm: scale the object down."
+            f"this hand spans {max(grip.span for grip in grips) * 100:.0f} cm: scale the object down."
         )
-    goals = _distinct(scene, start, grip, _interleave(ranked), count)
+    goals = _distinct(scene, start, _interleave(candidates), count)
     if not goals:
         raise ValueError(f"Found no way to grasp the {name} with the open hand above the table: raise the object or give a target pose.")
     return goals
 
 
-def _interleave(ranked: list[tuple]) -> list[tuple]:
+def _interleave(candidates: list[Candidate]) -> list[Candidate]:
     """Alternate between the order that prefers little motion and the one that prefers a good grip."""
-    near = sorted(ranked, key=lambda item: item[0] + item[1])
-    firm = sorted(ranked, key=lambda item: 0.3 * item[0] + 2 * item[1])
-    return [item for pair in zip(near, firm, strict=True) for item in pair]
+    near = sorted(candidates, key=lambda one: one.effort + one.doubt)
+    firm = sorted(candidates, key=lambda one: 0.3 * one.effort + 2 * one.doubt)
+    return [one for pair in zip(near, firm, strict=True) for one in pair]
 
 
-def _random_frame(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A heading that does not come from below, and a closing direction at right angles to it."""
+def _random_frame(rng: np.random.Generator, fixed: tuple[float, float, float] | None) -> tuple[np.ndarray, np.ndarray]:
+    """A heading that does not come from below, or the fixed one, and a closing direction at right angles to it."""
     heading, across = rng.normal(size=(2, 3))
+    if fixed is not None:
+        heading = np.array(fixed, dtype=np.float64)
     heading /= np.linalg.norm(heading)
-    heading[2] = abs(heading[2]) if heading[2] < -0.2 else heading[2]
+    if fixed is None and heading[2] < -0.2:
+        heading[2] = abs(heading[2])
     across -= heading * (across @ heading)
     return heading, across / np.linalg.norm(across)
 
 
-def _local_grip(surface: np.ndarray, seed: np.ndarray, heading: np.ndarray, across: np.ndarray) -> tuple[np.ndarray, float]:
-    """Point to grasp, centred between thumb and fingers, and the width there of what the hand would close on (metres)."""
-    beside = np.abs((surface - seed) @ np.cross(heading, across)) < 0.04
+def _local_grip(
+    surface: np.ndarray, seed: np.ndarray, heading: np.ndarray, across: np.ndarray, grip: Grip
+) -> tuple[np.ndarray, float, float]:
+    """Point to grasp, centred between thumb and fingers; the width there of what the hand would close on; its height (metres)."""
+    beside = np.abs((surface - seed) @ np.cross(heading, across)) < grip.breadth
     height = (surface - seed) @ heading
     near = np.abs((surface - seed) @ across) < 0.015
-    top = height[beside & near].max()
-    held = surface[beside & (height > top - 0.08)]
+    top = height[beside & near].max(initial=0.0)
+    held = surface[beside & (height > top - grip.depth - 0.03)]
     side = (held - seed) @ across
-    depth = min(np.ptp(held @ heading) / 2, 0.05)
-    return seed + across * (side.min() + side.max()) / 2 + heading * (top - depth), float(np.ptp(side))
+    depth = grip.reach(np.ptp(held @ heading))
+    return seed + across * (side.min() + side.max()) / 2 + heading * (top - depth), float(np.ptp(side)), float(held[:, 2].max())
 
 
 def _align(grip: Grip, heading: np.ndarray, across: np.ndarray) -> Rotation:
@@ -140,28 +131,35 @@ def _align(grip: Grip, heading: np.ndarray, across: np.ndarray) -> Rotation:
     return Rotation.from_matrix(world @ hand.T)
 
 
-def _distinct(scene: Scene, start: State, grip: Grip, ranked: list[tuple], count: int) -> list[Goal]:
-    """First ``count`` feasible goals that differ by 2 cm or 0.3 rad from all before."""
+def _distinct(scene: Scene, start: State, candidates: list[Candidate], count: int) -> list[Goal]:
+    """First ``count`` feasible goals that differ by 2 cm or 0.3 rad from all before; those that grip less deep come last."""
     goals: list[Goal] = []
-    for *_, target, rotation, heading in ranked:
-        wrist = target - rotation.apply(grip.center)
-        if any(np.linalg.norm(wrist - g.wrist) < 0.02 and (rotation * g.rotation.inv()).magnitude() < 0.3 for g in goals):
-            continue
-        goal = _settle(scene, start, Goal(wrist, rotation, heading, OPENED, None))
-        if goal is not None:
-            goals.append(goal)
+    for least, most in ((0.0, NEAR), (NEAR, FAR)):
+        tried: list[Goal] = []
+        for candidate in candidates:
             if len(goals) == count:
-                break
+                return goals
+            if any(_alike(candidate.goal, other) for other in tried):
+                continue
+            tried.append(candidate.goal)
+            goal = _settle(scene, start, candidate, least, most)
+            if goal is not None and not any(_alike(goal, other) for other in goals):
+                goals.append(goal)
     return goals
 
 
-def _settle(scene: Scene, start: State, goal: Goal) -> Goal | None:
-    """Move the goal back along the approach until the open hand is clear of object and table; None if it never is."""
-    for back in np.arange(0, 0.095, 0.005):
-        wrist = goal.wrist + back * goal.approach
-        lowest = min(scene.hand_points(wrist, goal.rotation, hinges)[:, 2].min() for hinges in (OPENED, CURLED))
-        if lowest < TABLE_MARGIN:
+def _alike(one: Goal, other: Goal) -> bool:
+    return np.linalg.norm(one.wrist - other.wrist) < 0.02 and (one.rotation * other.rotation.inv()).magnitude() < 0.3
+
+
+def _settle(scene: Scene, start: State, candidate: Candidate, least: float, most: float) -> Goal | None:
+    """Move the goal back along its approach, by metres in a range, until the open hand is clear; None if it never is."""
+    goal, grip = candidate.goal, candidate.grip
+    lowest = (goal.rotation.apply(grip.swept) + goal.wrist)[:, 2].min()
+    for back in np.arange(least, most, 0.0025 if grip.pinch else 0.005):
+        if lowest + back * goal.approach[2] < grip.margin:
             continue
+        wrist = goal.wrist + back * goal.approach
         depth, _ = scene.overlap(State(wrist, goal.rotation.as_matrix(), goal.opened, start.object_to_world))
         if depth < 1e-3:
             return replace(goal, wrist=wrist)

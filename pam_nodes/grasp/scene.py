@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from .collision import CollisionShape
 from .hand_body import HandBody
-from .mjcf import FINGER_GAINS, TIMESTEP, implicit_pd, scene_xml
+from .mjcf import TIMESTEP, TRACKING, Drive, implicit_pd, scene_xml
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +22,7 @@ SUBSTEPS = 4
 
 CONTROL_RATE = 1 / (SUBSTEPS * TIMESTEP)
 
-_SLIDES, _BALL, _HINGES, _OBJECT = slice(0, 3), slice(3, 7), slice(7, 52), slice(52, 59)
-_FINGER_DOFS = slice(6, 51)
+_SLIDES, _BALL, _FINGER_DOFS = slice(0, 3), slice(3, 7), slice(6, 51)
 
 
 @contextmanager
@@ -54,9 +53,13 @@ class State:
 class Scene:
     """A right hand, an object and the table in MuJoCo."""
 
-    def __init__(self, body: HandBody, limits: np.ndarray, shape: CollisionShape, mass: float):
-        self.body, self.shape, self.limits, self.mass = body, shape, limits, mass
-        self.model = mujoco.MjModel.from_xml_string(scene_xml(body, limits, shape, mass))
+    drive: Drive = TRACKING
+    fingers, object_pose = slice(7, 52), slice(52, 59)
+    """Where ``qpos`` holds the finger hinges, and position and wxyz quaternion of the object."""
+
+    def __init__(self, body: HandBody, limits: np.ndarray, shape: CollisionShape, mass: float, avoid: CollisionShape | None = None):
+        self.body, self.shape, self.limits, self.mass, self.avoid = body, shape, limits, mass, avoid
+        self.model = mujoco.MjModel.from_xml_string(scene_xml(body, limits, shape, mass, self.drive, avoid))
         self.data = mujoco.MjData(self.model)
         self._wrist = self.model.body("wrist").id
         self._links = np.array([self._wrist] + [self.model.body(f"link{joint}").id for joint in range(1, 16)])
@@ -66,7 +69,7 @@ class Scene:
     def configure(self, finger_stiffness: float, friction: float) -> None:
         """Set the hinge stiffness (N m/rad, damping in proportion) and the friction between hand and object."""
         model = self.model
-        damping = finger_stiffness * FINGER_GAINS[1] / FINGER_GAINS[0]
+        damping = finger_stiffness * TRACKING.fingers[1] / TRACKING.fingers[0]
         model.dof_armature[_FINGER_DOFS], model.dof_damping[_FINGER_DOFS] = implicit_pd(finger_stiffness, damping)
         model.actuator_gainprm[_FINGER_DOFS, 0] = finger_stiffness
         model.actuator_biasprm[_FINGER_DOFS, 1] = -finger_stiffness
@@ -84,9 +87,14 @@ class Scene:
         qpos = self.data.qpos
         qpos[_SLIDES] = self._base.inv().apply(state.wrist)
         qpos[_BALL] = (self._base.inv() * Rotation.from_matrix(state.rotation)).as_quat(scalar_first=True)
-        qpos[_HINGES] = state.hinges
-        qpos[_OBJECT][:3] = state.object_to_world[:3, 3]
-        qpos[_OBJECT][3:] = Rotation.from_matrix(state.object_to_world[:3, :3]).as_quat(scalar_first=True)
+        self._place(state)
+
+    def _place(self, state: State) -> None:
+        """Set fingers and object, then compute everything that follows from the coordinates."""
+        qpos = self.data.qpos
+        qpos[self.fingers] = state.hinges
+        qpos[self.object_pose][:3] = state.object_to_world[:3, 3]
+        qpos[self.object_pose][3:] = Rotation.from_matrix(state.object_to_world[:3, :3]).as_quat(scalar_first=True)
         mujoco.mj_forward(self.model, self.data)
 
     def command(self, wrist: np.ndarray, rotation: Rotation, hinges: np.ndarray) -> None:
@@ -95,6 +103,10 @@ class Scene:
         control[:3] = self._base.inv().apply(wrist)
         control[3:6] = (self._base.inv() * rotation).as_rotvec()
         control[6:] = np.clip(hinges, *self.limits.T)
+        self._advance()
+
+    def _advance(self) -> None:
+        """One control step with the commands as they are."""
         for _ in range(SUBSTEPS):
             mujoco.mj_step(self.model, self.data)
         warnings = (mujoco.mjtWarning.mjWARN_BADQACC, mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL)
@@ -107,7 +119,7 @@ class Scene:
         pose[:3, :3] = self.data.xmat[self._object].reshape(3, 3)
         pose[:3, 3] = self.data.xpos[self._object]
         rotation = self.data.xmat[self._wrist].reshape(3, 3).copy()
-        return State(self.data.xpos[self._wrist].copy(), rotation, self.data.qpos[_HINGES].copy(), pose)
+        return State(self.data.xpos[self._wrist].copy(), rotation, self.data.qpos[self.fingers].copy(), pose)
 
     def touching(self) -> tuple[float, tuple[int, ...]]:
         """Deepest overlap of hand and object in metres (0 without contact), and the joints whose links touch it."""
@@ -132,24 +144,31 @@ class Scene:
         tips = [self._link_ends(finger)[1][1] for finger in range(5)]
         return np.concatenate([self.data.xpos[self._links], tips])
 
-    def closing_gradient(self) -> np.ndarray:
+    def closing_gradient(self, opposition: float = 0.0) -> np.ndarray:
         """(45,) hinge directions that bring each finger to the nearest object surface, largest entry 1 per finger.
 
         The Jacobian transpose of the last two link ends of each finger, applied to the unit vectors to the nearest surface sample;
         flexion is preferred for the four fingers (specs: graspxl 10).
+
+        Args:
+            opposition: weight, against 1 for the surface, of the unit vector from each tip to what it closes against: the thumb's tip, or
+                the middle of the other tips for the thumb.
         """
         pose = self.state().object_to_world
         surface = self.shape.samples @ pose[:3, :3].T + pose[:3, 3]
         jacobian = np.zeros((3, self.model.nv))
         gradient = np.zeros(45)
+        tips = np.array([self._link_ends(finger)[1][1] for finger in range(5)])
         for finger in range(5):
+            across = (tips[:4].mean(0) if finger == 4 else tips[4]) - tips[finger]
+            across *= opposition / (np.linalg.norm(across) + 1e-6)
             dofs = slice(6 + 9 * finger, 15 + 9 * finger)
             pull = np.zeros(9)
             for joint, point in self._link_ends(finger):
                 offsets = surface - point
                 nearest = offsets[(offsets**2).sum(1).argmin()]
                 mujoco.mj_jac(self.model, self.data, jacobian, None, point, self._links[joint])
-                pull += jacobian[:, dofs].T @ (nearest / (np.linalg.norm(nearest) + 1e-6))
+                pull += jacobian[:, dofs].T @ (nearest / (np.linalg.norm(nearest) + 1e-6) + across)
             pull *= _THUMB_PREFERENCE if finger == 4 else _FINGER_PREFERENCE
             gradient[9 * finger : 9 * finger + 9] = pull / (np.abs(pull).max() + 1e-6)
         return gradient

@@ -29,7 +29,19 @@ class ObjectTrack:
 
 @dataclass(frozen=True)
 class GraspReport:
-    """How a rollout ended. Lengths in metres, ``tilt`` in radians: by how much the object's vertical axis turned from start to end."""
+    """How a rollout ended. Lengths in metres, angles in radians.
+
+    Attributes:
+        success: the object was lifted, did not slip and, with a goal, arrived.
+        lifted: rise of the object's centre of mass.
+        slip: of the object in the hand while it was held.
+        penetration, penetration_mean: overlap of the hand's capsules and the object while it was held, deepest and mean.
+        contact_links: of the hand, at the end of the hold.
+        attempts: simulations made.
+        message: one sentence for people.
+        tilt: by how much the object's vertical axis turned from the start to the end of the hold.
+        goal_distance, goal_angle: of the object from its goal at the end, None without a goal.
+    """
 
     success: bool
     lifted: float
@@ -39,6 +51,9 @@ class GraspReport:
     attempts: int
     message: str = ""
     tilt: float = 0.0
+    penetration_mean: float = 0.0
+    goal_distance: float | None = None
+    goal_angle: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,11 @@ class HandPose:
     def __len__(self) -> int:
         return len(self.hand_pose)
 
+    @property
+    def finite(self) -> bool:
+        """Whether every number is finite."""
+        return all(np.isfinite(part).all() for part in (self.global_orient, self.hand_pose, self.transl, self.betas))
+
     def frame(self, index: int) -> HandPose:
         """Return one frame as a pose of length 1. Negative indices count from the end."""
         pick = [range(len(self))[index]]

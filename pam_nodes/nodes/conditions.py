@@ -3,28 +3,17 @@
 from comfy_api.latest import io
 
 from .sockets import CONDITIONS, HoiCamera, HoiConditions, HoiTrajectory
+from .tensors import image, mask
 
 STYLES = ["dexycb", "oakink2"]
 STYLE_TIP = "Whose colours the pictures have: the data set the ControlNet was trained on."
 
 
-def _image(pictures):
-    """8-bit pictures as an IMAGE."""
-    import torch
-
-    from ..conditions.pack import to_float
-
-    return torch.from_numpy(to_float(pictures))
-
-
 def _masks(conditions):
     """Hand and object MASK of a clip."""
-    import numpy as np
-    import torch
-
     from ..conditions.pack import masks
 
-    return tuple(torch.from_numpy(mask.astype(np.float32)) for mask in masks(conditions))
+    return tuple(mask(values) for values in masks(conditions))
 
 
 class PAMRenderConditions(io.ComfyNode):
@@ -58,6 +47,14 @@ class PAMRenderConditions(io.ComfyNode):
                     advanced=True,
                 ),
                 io.Boolean.Input("normals", default=False, tooltip="Also draw surface normals into the bundle.", advanced=True),
+                io.Boolean.Input(
+                    "pictures",
+                    default=True,
+                    optional=True,
+                    tooltip="Off: only the bundle is made, the picture and mask outputs are one black frame. For long clips, "
+                    "whose pictures take 4 MB a frame each; Pick HOI Condition then gives those you need.",
+                    advanced=True,
+                ),
             ],
             outputs=[
                 HoiConditions.Output(display_name="conditions", tooltip="Everything drawn, in one compact bundle."),
@@ -82,6 +79,7 @@ class PAMRenderConditions(io.ComfyNode):
         table: str,
         bone_order: str,
         normals: bool,
+        pictures: bool = True,
     ) -> io.NodeOutput:
         """Draw the clip."""
         import numpy as np
@@ -92,10 +90,13 @@ class PAMRenderConditions(io.ComfyNode):
 
         frames = length or None
         clip = render_conditions(trajectory, camera, frames, style, bone_order, normals=normals, progress=reporter())
-        shaded = np.zeros((1, camera.height, camera.width, 3), np.uint8)
+        black = np.zeros((1, camera.height, camera.width, 3), np.uint8)
+        shaded = black
         if preview:
             shaded = render_preview(trajectory, camera, Look(skin=SKIN_TONES[skin], pattern=table), frames, reporter())
-        return io.NodeOutput(clip, _image(clip.depth), _image(clip.segmentation), _image(clip.keypoints), *_masks(clip), _image(shaded))
+        if not pictures:
+            return io.NodeOutput(clip, *[image(black)] * 3, *[mask(black[..., 0])] * 2, image(shaded))
+        return io.NodeOutput(clip, image(clip.depth), image(clip.segmentation), image(clip.keypoints), *_masks(clip), image(shaded))
 
 
 class PAMPackConditions(io.ComfyNode):
@@ -117,6 +118,7 @@ class PAMPackConditions(io.ComfyNode):
                 io.Image.Input("segmentation", optional=True, tooltip="Replaces the segmentation clip, in the style's colours."),
                 io.Image.Input("keypoints", optional=True, tooltip="Replaces the key-point clip."),
                 io.Image.Input("normals", optional=True, tooltip="Replaces the normals clip."),
+                io.Image.Input("tracking", optional=True, tooltip="Replaces the 3-D tracking clip."),
                 io.Float.Input("fps", default=15.0, min=1.0, max=120.0, step=1.0, tooltip="Frames a second of a new bundle."),
                 io.Combo.Input("style", options=STYLES, tooltip=STYLE_TIP),
             ],
@@ -157,6 +159,7 @@ class PAMUnpackConditions(io.ComfyNode):
                 io.Int.Output(display_name="width", tooltip="Pixels."),
                 io.Int.Output(display_name="height", tooltip="Pixels."),
                 io.Float.Output(display_name="fps", tooltip="Frames a second."),
+                io.Image.Output(display_name="tracking", tooltip=f"3-D tracking clip, {absent}."),
             ],
         )
 
@@ -167,8 +170,8 @@ class PAMUnpackConditions(io.ComfyNode):
         from ..conditions.video import MODALITIES
 
         length, height, width = conditions.shape
-        clips = [_image(pictures_of(conditions, name)) for name in MODALITIES]
-        return io.NodeOutput(*clips, *_masks(conditions), length, width, height, conditions.fps)
+        *clips, tracking = [image(pictures_of(conditions, name)) for name in MODALITIES]
+        return io.NodeOutput(*clips, *_masks(conditions), length, width, height, conditions.fps, tracking)
 
 
 NODES: list[type] = [PAMRenderConditions, PAMPackConditions, PAMUnpackConditions]

@@ -146,17 +146,35 @@ class PAMPlaceObject(io.ComfyNode):
                     for axis in "xyz"
                 ),
                 io.Boolean.Input("on_table", default=True, tooltip="Rest the lowest point on the table; z is then not used."),
+                io.Boolean.Input(
+                    "settle",
+                    default=False,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Let the object fall the rest of the way in physics, and take the pose it comes to rest in.",
+                ),
             ],
             outputs=[sockets.HoiObject.Output("object", display_name="object", tooltip="The same object with its start pose.")],
         )
 
     @classmethod
     def execute(
-        cls, object, x: float, y: float, z: float, rotation_x: float, rotation_y: float, rotation_z: float, on_table: bool
+        cls,
+        object,
+        x: float,
+        y: float,
+        z: float,
+        rotation_x: float,
+        rotation_y: float,
+        rotation_z: float,
+        on_table: bool,
+        settle: bool = False,
     ) -> io.NodeOutput:
         from ..geometry.placement import place_object
+        from ..grasp.settle import settle as settled
 
-        return io.NodeOutput(place_object(object, (x, y, z), (rotation_x, rotation_y, rotation_z), on_table))
+        placed = place_object(object, (x, y, z), (rotation_x, rotation_y, rotation_z), on_table)
+        return io.NodeOutput(settled(placed) if settle else placed)
 
 
 NODES = [PAMLoadObjectMesh, PAMDemoObject, PAMPlaceObject]

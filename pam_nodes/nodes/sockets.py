@@ -7,10 +7,15 @@ ManoPose = io.Custom("MANO_POSE")
 HoiObject = io.Custom("HOI_OBJECT")
 HoiTrajectory = io.Custom("HOI_TRAJECTORY")
 GraspPolicy = io.Custom("GRASPXL_POLICY")
+GraspObjective = io.Custom("GRASP_OBJECTIVE")
 HoiCamera = io.Custom("HOI_CAMERA")
 HoiConditions = io.Custom("HOI_CONDITIONS")
 Trimesh = io.Custom("TRIMESH")
 ModelPatch = io.Custom("MODEL_PATCH")
+PoseKeypoint = io.Custom("POSE_KEYPOINT")
+Extrinsics = io.Custom("EXTRINSICS")
+Intrinsics = io.Custom("INTRINSICS")
+CameraCtrlPoses = io.Custom("CAMERACTRL_POSES")
 
 POSE = "PAM/1 pose"
 CONDITIONS = "PAM/2 conditions"

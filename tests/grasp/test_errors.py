@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pam_nodes.grasp import rollout as module
+from pam_nodes.grasp import tracking_rollout as module
 from pam_nodes.grasp.rollout import RolloutOptions, rollout
 from pam_nodes.grasp.scene import Scene, UnstableSimulationError
 from pam_nodes.hands.files import load_default_hand

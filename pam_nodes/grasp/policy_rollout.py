@@ -1,0 +1,250 @@
+"""Grasps by GraspXL's policy: choose objectives, bring the hand to where an episode begins, let the policy act (specs: graspxl 3, 7, 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
+
+from ..hands.model import HandModel
+from ..progress import Progress
+from .attempts import Attempt, best_of
+from .carry import carry_on, carry_steps
+from .controller import APPROACH_SPEED, Goal, Recording, Tick, approach_curve, clear_rise, min_jerk
+from .policy import GraspPolicy
+from .policy_objectives import STANDOFF, TRIES, Objective, ObjectiveChoice, Part, objective_of_pose, sample_objective
+from .policy_scene import PolicyScene, hand_center
+from .quality import assess
+from .scene import CONTROL_RATE, State
+from .setting import RolloutOptions, Setting
+from .trajectory import GraspReport
+
+GRASP_STEPS, LIFT_STEPS, HOLD_STEPS = 130, 70, 40
+"""Control steps. GraspXL grasps for 130, then pulls up for 50 and gets as far as it gets (specs: graspxl 7); here the wrist is led to the
+height asked for."""
+
+EARLY = 0.015
+"""Metres: an object that rises so far while it is being grasped is held, and the lift begins."""
+
+MAX_APPROACH = 250
+THUMB = (0.851, 0.123, 0.692)
+"""Hinge angles of the thumb's first joint at the start of an episode (specs: graspxl 6)."""
+
+CURL = np.tile([0.0, 0.0, 0.35], 15)
+CANDIDATES = 24
+TABLE_MARGIN, TABLE_LIMIT = 0.006, -0.015
+"""Metres above the table that joints and tips should, and must, stay on a sampled way in. Fingers may brush a table that does not push
+back when a flat object lies on it (specs: graspxl 4)."""
+
+TARGET_NOISE = 0.008
+TRAINED_BETAS = 0.5
+"""Largest shape coefficient still called the shape the policy was trained on, which is zero."""
+
+
+def act(setting: Setting, policy: GraspPolicy, options: RolloutOptions, progress: Progress) -> tuple[Recording, GraspReport]:
+    """Let the policy grasp, with other objectives until one works.
+
+    Raises:
+        ValueError: no objective suits the object.
+        UnstableSimulationError: every attempt diverged.
+    """
+    opened = start_hinges(setting.hand)
+    scene = PolicyScene(setting.body, setting.limits(opened), setting.shape, setting.mass, setting.avoid)
+    setting.check_start(scene)
+    scene.set_friction(options.friction)
+    objectives = _objectives(scene, setting, options, opened)
+    steps = MAX_APPROACH + GRASP_STEPS + LIFT_STEPS + HOLD_STEPS
+    if options.carry is not None:
+        steps += carry_steps(setting.first.object_to_world, options.carry.goal)
+    attempts = (_attempt(scene, setting, policy, options, opened, objective) for objective in objectives)
+    recording, report = best_of(attempts, options.max_attempts, steps, progress)
+    return recording, replace(report, message=report.message + _shape_note(setting))
+
+
+def start_hinges(hand: HandModel) -> np.ndarray:
+    """(45,) hinge angles with which an episode begins: a fifth of the mean pose, the thumb opposed."""
+    hinges = np.asarray(hand.hands_mean, dtype=np.float64) / 5
+    hinges[36:39] = THUMB
+    return hinges
+
+
+def copy_ring_to_pinky(hinges: np.ndarray) -> np.ndarray:
+    """(45,) hinge angles whose little finger bends as the ring finger does."""
+    fixed = hinges.copy()
+    fixed[18:27] = hinges[27:36]
+    return fixed
+
+
+def _objectives(scene: PolicyScene, setting: Setting, options: RolloutOptions, opened: np.ndarray) -> Iterator[Objective]:
+    """One objective for each attempt."""
+    rng = np.random.default_rng(options.seed)
+    pose = setting.first.object_to_world
+    if setting.grasp is None:
+        yield from _sampled(scene, setting, options, opened, rng)
+        return
+    turn, origin = pose[:3, :3], pose[:3, 3]
+    scene.reset(replace(setting.first, hinges=opened))
+    center = hand_center(scene.points(), setting.first)
+    wanted = objective_of_pose(turn.T @ (setting.grasp.wrist - origin), turn.T @ setting.grasp.rotation, center)
+    for attempt in range(options.max_attempts):
+        shift = rng.normal(scale=TARGET_NOISE, size=3) if attempt else np.zeros(3)
+        yield replace(wanted, target=wanted.target + shift, place=wanted.place + shift)
+
+
+def _sampled(
+    scene: PolicyScene, setting: Setting, options: RolloutOptions, opened: np.ndarray, rng: np.random.Generator
+) -> list[Objective]:
+    """Objectives that keep the hand off the table, those first that turn and move the hand least from its start pose."""
+    pose = setting.first.object_to_world
+    part, avoid = Part.of(setting.shape), Part.of(setting.avoid) if setting.avoid else None
+    choice = _in_object(options.choice, pose)
+    wanted = max(CANDIDATES, 3 * options.max_attempts)
+    middle = pose[:3, :3] @ part.centroid + pose[:3, 3]
+    side = (setting.first.wrist - middle) / (np.linalg.norm(setting.first.wrist - middle) + 1e-9)
+    ranked, drawn = [], 0
+    for _ in range(TRIES):
+        objective = sample_objective(part, avoid, choice, pose[:3, :3], rng)
+        if objective is None:
+            continue
+        drawn += 1
+        lowest = _lowest(scene, objective, pose, opened)
+        if lowest < TABLE_LIMIT:
+            continue
+        start = objective.start(pose, opened)
+        turned = Rotation.from_matrix(start.rotation @ setting.first.rotation.T).magnitude() / np.pi
+        around = np.arccos(np.clip(pose[:3, :3] @ objective.heading @ side, -1, 1)) / np.pi
+        ranked.append((turned + 0.7 * around + 20 * max(0.0, TABLE_MARGIN - lowest), len(ranked), objective))
+        if len(ranked) == wanted:
+            break
+    if not ranked:
+        raise ValueError(_nothing_found(setting, choice, drawn))
+    ordered = [objective for *_, objective in sorted(ranked, key=lambda item: item[:2])]
+    return (ordered * options.max_attempts)[: options.max_attempts]
+
+
+def _nothing_found(setting: Setting, choice: ObjectiveChoice, drawn: int) -> str:
+    if drawn:
+        return f"Found no way to grasp the {setting.name} with the hand above the table: raise the object or give a target pose."
+    size = np.sort(np.ptp(setting.shape.vertices, axis=0))[:2].min()
+    return (
+        f"The {setting.name} is too wide for the hand from every direction tried (about {size * 100:.0f} cm at its narrowest), "
+        f"this hand spans {choice.span * 100:.0f} cm: scale the object down, or give a target pose."
+    )
+
+
+def _in_object(choice: ObjectiveChoice, pose: np.ndarray) -> ObjectiveChoice:
+    """The person's choice, from the world to the object's frame."""
+    heading, midpoint = choice.heading, choice.midpoint
+    if heading is not None:
+        heading = tuple(pose[:3, :3].T @ np.asarray(heading, dtype=np.float64))
+    if midpoint is not None:
+        midpoint = tuple(pose[:3, :3].T @ (np.asarray(midpoint, dtype=np.float64) - pose[:3, 3]))
+    return replace(choice, heading=heading, midpoint=midpoint)
+
+
+def _lowest(scene: PolicyScene, objective: Objective, pose: np.ndarray, opened: np.ndarray) -> float:
+    """Least height of joints and tips above the table at the start, nearer, and half closed at the grasp; metres."""
+    start, heading = objective.start(pose, opened), pose[:3, :3] @ objective.heading
+    lowest = np.inf
+    for way, hinges in ((0.0, opened), (0.7 * STANDOFF, opened), (STANDOFF, opened + CURL)):
+        scene.reset(replace(start, wrist=start.wrist - way * heading, hinges=np.clip(hinges, *scene.limits.T)))
+        lowest = min(lowest, float(scene.points()[:, 2].min()))
+    return lowest
+
+
+def _attempt(
+    scene: PolicyScene, setting: Setting, policy: GraspPolicy, options: RolloutOptions, opened: np.ndarray, objective: Objective
+) -> Attempt:
+    def attempt(number, tick):
+        recording = _episode(scene, setting, policy, options, opened, objective, tick)
+        goal = options.carry.goal if options.carry else None
+        report = assess(recording, setting.center_of_mass, options.lift_height, number, goal)
+        return recording, report
+
+    return attempt
+
+
+def _episode(
+    scene: PolicyScene, setting: Setting, policy: GraspPolicy, options: RolloutOptions, opened: np.ndarray, objective: Objective, tick: Tick
+) -> Recording:
+    """Move to the start of the episode, grasp, lift and hold, then carry if asked for.
+
+    Raises:
+        UnstableSimulationError: the solver diverged.
+    """
+    begin = objective.start(setting.first.object_to_world, np.clip(opened, *scene.limits.T))
+    states = approach(scene, setting.first, begin, setting.first.object_to_world[:3, :3] @ objective.heading, tick)
+    scene.begin(begin, objective.target)
+    observation = scene.observation()
+    observation[:6] = 0.0  # the original's first observation is stale (specs: graspxl 5)
+    for _ in range(GRASP_STEPS):
+        tick()
+        scene.step(policy.act(observation))
+        observation = scene.observation()
+        states.append(scene.state())
+        if risen(setting, states) > EARLY:
+            break
+    held, overlaps = states[-1], []
+    height = max(options.lift_height - max(risen(setting, states), 0.0), 0.0)
+    for step in range(1, LIFT_STEPS + HOLD_STEPS + 1):
+        tick()
+        up = np.array([0.0, 0.0, height * min_jerk(step / LIFT_STEPS)])
+        scene.guide(held.wrist + up, Rotation.from_matrix(held.rotation), policy.act(observation))
+        observation = scene.observation()
+        states.append(scene.state())
+        if step > LIFT_STEPS:
+            overlaps.append(scene.touching()[0])
+    end, links = len(states) - 1, scene.touching()[1]
+    if options.carry is not None:
+        back = -scene.center / np.linalg.norm(scene.center)
+        carry_on(scene, states, scene.finger_targets(), opened, back, options.carry, tick)
+    return Recording(tuple(states), end - HOLD_STEPS, end, tuple(overlaps), links)
+
+
+def risen(setting: Setting, states: list[State]) -> float:
+    """Metres by which the object's centre of mass has risen since the first state."""
+    first, last = (state.object_to_world for state in (states[0], states[-1]))
+    return float((last[2, :3] - first[2, :3]) @ setting.center_of_mass + last[2, 3] - first[2, 3])
+
+
+def approach(scene: PolicyScene, first: State, begin: State, heading: np.ndarray, tick: Tick) -> list[State]:
+    """The states from h_0 to the start of an episode, hand and fingers on minimum-jerk curves around the object, which stands still."""
+    goal = Goal(begin.wrist, Rotation.from_matrix(begin.rotation), heading, begin.hinges, None)
+    rise = clear_rise(scene, first, goal, 0.0)
+    curve = approach_curve(first.wrist, goal, 0.0, rise)
+    turn = Slerp([0, 1], Rotation.concatenate([Rotation.from_matrix(first.rotation), goal.rotation]))
+    length = np.linalg.norm(np.diff([curve(s) for s in np.linspace(0, 1, 30)], axis=0), axis=1).sum()
+    steps = int(np.clip(CONTROL_RATE * max(length / APPROACH_SPEED, _turn_time(first, begin)), 30, MAX_APPROACH))
+    states = [first]
+    for step in range(1, steps + 1):
+        tick()
+        way = min_jerk(step / steps)
+        hinges = first.hinges + way * (begin.hinges - first.hinges)
+        states.append(State(curve(way), turn(way).as_matrix(), hinges, first.object_to_world))
+    return states
+
+
+def _turn_time(first: State, begin: State) -> float:
+    """Seconds to turn the wrist from one state to another at 2 rad/s."""
+    return Rotation.from_matrix(begin.rotation @ first.rotation.T).magnitude() / 2.0
+
+
+def _shape_note(setting: Setting) -> str:
+    """A sentence when the hand is not the one the policy was trained on."""
+    if not setting.hand.is_mano:
+        return f" The policy was trained on MANO's hand; '{setting.hand.name}' has other proportions."
+    largest = max(np.abs(setting.body.betas), default=0.0)
+    if largest > TRAINED_BETAS:
+        return f" The policy was trained on MANO's mean shape; this hand has betas up to {largest:.1f}."
+    return ""
+
+
+def with_fixed_pinky(recording: Recording) -> Recording:
+    """The little finger bends as the ring finger does, from the 30th state on; before that it changes over from its own bend."""
+    states = []
+    for index, state in enumerate(recording.states):
+        change = copy_ring_to_pinky(state.hinges) - state.hinges
+        states.append(replace(state, hinges=state.hinges + min(index / 30, 1.0) * change))
+    return replace(recording, states=tuple(states))

@@ -1,0 +1,84 @@
+"""Grasps without learned weights: the hand follows a target pose, or a sampled grasp, by physics (specs: graspxl 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ..progress import Progress
+from .attempts import Attempt, best_of
+from .carry import carry_steps
+from .controller import CLOSE_STEPS, HOLD_STEPS, LIFT_STEPS, Goal, Recording, Tuning, run_attempt
+from .objectives import sample_goals
+from .quality import assess
+from .scene import Scene, State
+from .setting import RolloutOptions, Setting
+from .target import target_goals
+from .trajectory import GraspReport
+
+STEPS_PER_ATTEMPT = 250 + CLOSE_STEPS + LIFT_STEPS + HOLD_STEPS
+
+
+def track(setting: Setting, options: RolloutOptions, progress: Progress) -> tuple[Recording, GraspReport]:
+    """Approach, close, squeeze, lift and hold, with variations until it works.
+
+    Raises:
+        ValueError: no grasp of this object can be tried.
+        UnstableSimulationError: every attempt diverged.
+    """
+    scene = Scene(setting.body, setting.limits(np.zeros(45)), setting.shape, setting.mass, setting.avoid)
+    setting.check_start(scene)
+    steps = STEPS_PER_ATTEMPT
+    if options.carry is not None:
+        steps += carry_steps(setting.first.object_to_world, options.carry.goal)
+    plans = _plans(scene, setting, options)
+    recording, report = best_of((_attempt(scene, setting, options, *plan) for plan in plans), options.max_attempts, steps, progress)
+    if not report.success:
+        report = replace(report, message=f"{report.message}{_unrest(scene, setting.first, setting.name)}")
+    return recording, report
+
+
+def _attempt(scene: Scene, setting: Setting, options: RolloutOptions, goal: Goal, tuning: Tuning) -> Attempt:
+    def attempt(number, tick):
+        recording = run_attempt(scene, setting.first, goal, tuning, options.lift_height, tick, options.carry)
+        wanted = options.carry.goal if options.carry else None
+        return recording, assess(recording, setting.center_of_mass, options.lift_height, number, wanted)
+
+    return attempt
+
+
+def _plans(scene: Scene, setting: Setting, options: RolloutOptions) -> Iterator[tuple[Goal, Tuning]]:
+    """What each attempt does: the plain recipe first, then variations of it."""
+    rng = np.random.default_rng(options.seed)
+    if setting.grasp is None:
+        goals = sample_goals(scene, setting.first, rng, options.max_attempts, setting.name, options.choice)
+    else:
+        goals = target_goals(scene, setting.first, setting.grasp, setting.name)
+    for attempt in range(options.max_attempts):
+        goal, tuning = goals[attempt % len(goals)], Tuning(friction=options.friction)
+        if attempt >= len(goals):
+            tuning = Tuning(
+                squeeze=rng.uniform(0.25, 0.6),
+                reach=rng.uniform(0.35, 0.8),
+                advance=rng.uniform(-0.005, 0.02),
+                standoff=rng.uniform(0.08, 0.2),
+                stiffness=rng.choice([10.0, 16.0, 24.0]),
+                friction=options.friction * rng.choice([1.0, 4 / 3]),
+                patience=rng.choice([0, 60]),
+            )
+            goal = replace(goal, wrist=goal.wrist + rng.normal(scale=0.004, size=3))
+        yield goal, tuning
+
+
+def _unrest(scene: Scene, first: State, name: str) -> str:
+    """A sentence when the object does not stay where it was placed while the hand stands still, else nothing."""
+    scene.reset(first)
+    for _ in range(60):
+        scene.command(first.wrist, Rotation.from_matrix(first.rotation), first.hinges)
+    moved = np.linalg.norm(scene.state().object_to_world[:3, 3] - first.object_to_world[:3, 3])
+    if moved < 0.02:
+        return ""
+    return f" The {name} does not rest at its start pose, it moves {moved * 100:.0f} cm by itself: place it on the table."
