@@ -161,8 +161,9 @@ def _check_finite(track: MeshTrack) -> None:
     """Raise if a mesh has numbers that are not finite, and name the first."""
     if not np.isfinite(track.vertices).all():
         place = np.argwhere(~np.isfinite(track.vertices))[0]
-        frame = f" in frame {place[0]}" if track.poses is None else ""
-        raise ValueError(f"Mesh {track.instance}: expected finite coordinates, found {track.vertices[tuple(place)]} at vertex {place[-2]}{frame}.")
+        where = f"vertex {place[-2]}" + (f" in frame {place[0]}" if track.poses is None else "")
+        found = track.vertices[tuple(place)]
+        raise ValueError(f"Mesh {track.instance}: expected finite coordinates, found {found} at {where}. Repair the mesh or the motion.")
     if track.poses is not None and not np.isfinite(track.poses).all():
         frame = np.argwhere(~np.isfinite(track.poses))[0][0]
-        raise ValueError(f"Mesh {track.instance}: expected a finite pose, found one that is not in frame {frame}.")
+        raise ValueError(f"Mesh {track.instance}: expected a finite pose, found one that is not in frame {frame}. Repair the motion.")

@@ -37,7 +37,7 @@ NEAR, FAR = 0.01, 1000.0
 
 
 def projection(intrinsics: np.ndarray, width: int, height: int) -> np.ndarray:
-    """(4, 4) OpenCV camera frame to clip space. OpenGL counts pixels from their corner, hence the half; the first row read is the top one."""
+    """(4, 4) OpenCV camera frame to clip space; OpenGL counts pixels from their corner, hence the half. The first row read is the top."""
     k = intrinsics
     matrix = np.zeros((4, 4))
     matrix[0, 0], matrix[0, 2] = 2 * k[0, 0] / width, 2 * (k[0, 2] + 0.5) / width - 1
@@ -70,8 +70,11 @@ class Target:
     def _attach(self, width: int, height: int) -> None:
         gl = self.gl
         gl.glBindFramebuffer(gl.GL_FRAMEBUFFER, gl.glGenFramebuffers(1))
-        parts = (gl.GL_R32F, gl.GL_COLOR_ATTACHMENT0), (gl.GL_RGBA8, gl.GL_COLOR_ATTACHMENT1), (gl.GL_DEPTH_COMPONENT32F, gl.GL_DEPTH_ATTACHMENT)
-        for kind, place in parts:
+        for kind, place in (
+            (gl.GL_R32F, gl.GL_COLOR_ATTACHMENT0),
+            (gl.GL_RGBA8, gl.GL_COLOR_ATTACHMENT1),
+            (gl.GL_DEPTH_COMPONENT32F, gl.GL_DEPTH_ATTACHMENT),
+        ):
             buffer = gl.glGenRenderbuffers(1)
             gl.glBindRenderbuffer(gl.GL_RENDERBUFFER, buffer)
             gl.glRenderbufferStorage(gl.GL_RENDERBUFFER, kind, width, height)
@@ -151,7 +154,7 @@ def serve(target: Target, job: dict) -> None:
 
 
 def main() -> None:
-    """Answer requests until the input ends. Arguments: width and height; deleting one renderer of pyrender ends all, so there is only one."""
+    """Answer requests until the input ends. Arguments: width and height; there is one size, as deleting a renderer of pyrender ends all."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints must not reach the protocol
 

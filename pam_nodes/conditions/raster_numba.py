@@ -117,9 +117,8 @@ def shade(buffer: np.ndarray, scene, vertices: np.ndarray, frame: int, camera, f
         rotation = track.rotation(frame, camera.at(frame)).astype(F)
         part = vertices[vertex:].T
         directions = track.normals if track.poses is not None else track.normals[frame]
-        kernels()[1](
-            buffer, first, track.faces, part, directions, track.normal_faces, rotation, *lens, camera.width, track.instance, depth, ids, normals
-        )
+        mesh = (track.faces, part, directions, track.normal_faces, rotation)
+        kernels()[1](buffer, first, *mesh, *lens, camera.width, track.instance, depth, ids, normals)
 
 
 def _flat(array: np.ndarray | None, row: int, kind: type) -> np.ndarray:

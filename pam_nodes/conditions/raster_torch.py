@@ -1,7 +1,7 @@
 """The span rasteriser in torch, many frames at once: on a GPU nothing leaves the device until the pictures are wanted.
 
-Ids and depths have the same bits as ``raster``: every operation is a separate IEEE float32 kernel (eager torch contracts no multiply with an
-add), in the same order, and the key of a pixel is a minimum, which no order of threads can change. ``torch.compile`` would break that.
+Ids and depths have the same bits as ``raster``: every operation is a separate IEEE float32 kernel in the same order (eager torch fuses no
+multiply with an add; ``torch.compile`` would), and the key of a pixel is a minimum, which no order of threads can change.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class TorchDrawer:
         for i, (track, (_, normals, corners), m) in enumerate(zip(self.scene.tracks, self.tracks, matrices, strict=True)):
             mine = ((face >= int(starts[i])) & (face < int(starts[i + 1]))).nonzero().squeeze(1)
             local, when = face[mine] - int(starts[i]), frame[mine]
-            pick = (lambda n: normals[n]) if track.poses is not None else (lambda n, when=when, normals=normals: normals[first + when, n])
-            own = sum(w[mine, None] * pick(corner[local]) for w, corner in zip(weights, corners, strict=True))
+            at = () if track.poses is not None else (first + when,)
+            own = sum(w[mine, None] * normals[(*at, corner[local])] for w, corner in zip(weights, corners, strict=True))
             mixed[:, mine] = (m[when, :3, :3] * own[:, None]).sum(dim=2).T
         scale = 127.5 / ((mixed * mixed).sum(dim=0).sqrt() + 1e-30)
         flip = torch.tensor([1.0, -1.0, -1.0], device=self.device)[:, None]
