@@ -10,7 +10,6 @@ from ..geometry.camera import Camera
 from ..geometry.inside import Solid
 from ..progress import Progress, silent
 from .colormap import INFERNO, as_pixels
-from .material import world_vertices
 from .meshes import MeshTrack
 from .scene import Scene
 
@@ -74,7 +73,7 @@ def render_contact(
 
 def _distances(track: MeshTrack, frame: int, points: np.ndarray, largest: float, solid: Solid | None) -> np.ndarray:
     """(N,) distance of world points to one mesh in a frame, cut at ``largest``."""
-    world = world_vertices(track, frame)
+    world = track.vertices_at(frame)
     near = np.flatnonzero(((points > world.min(axis=0) - largest) & (points < world.max(axis=0) + largest)).all(axis=1))
     result = np.full(len(points), largest)
     if not len(near):

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..geometry.camera import Camera
 from ..progress import Progress, silent
-from .clip import Frames, render_clip
+from .clip import render_clip
 from .colormap import as_pixels
 from .depth import colorize_depth
+from .frames import Frames
 from .look import Look
 from .meshes import MeshTrack
 from .segmentation import colorize_instances

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from ..geometry.primitives import parse_color
-from .raster import F
+from .transform import F
 
 Color = tuple[float, float, float]
 SKIN_TONES: dict[str, Color] = {

@@ -11,9 +11,8 @@ import numpy as np
 
 from ..geometry.camera import Camera
 from ..geometry.camera_build import project
-from ..geometry.rotations import transform_points
-from .meshes import MeshTrack
 from .scene import Scene
+from .surface import pixel_rays
 
 HIDDEN_BY = 0.004
 """Metres by which something must be nearer than a point to hide it; less is the point's own surface seen from another pixel."""
@@ -39,7 +38,7 @@ class Material:
 
     def at(self, scene: Scene, frame: int) -> np.ndarray:
         """(N, 3) float64 world places in a frame."""
-        vertices = np.concatenate([world_vertices(track, frame) for track in scene.tracks])
+        vertices = scene.vertices(frame)
         on_mesh = np.flatnonzero(self.faces >= 0)
         corners, weights = scene.faces[self.faces[on_mesh]], self.weights[on_mesh]
         places = self.still.copy()
@@ -77,11 +76,6 @@ def look(scene: Scene, camera: Camera, frame: int, table: bool = False) -> Sight
     return Sight(seen, depth.reshape(camera.height, camera.width))
 
 
-def world_vertices(track: MeshTrack, frame: int) -> np.ndarray:
-    """(V, 3) world vertices of a mesh in a frame, metres."""
-    return track.vertices[frame] if track.poses is None else transform_points(track.poses[frame], track.vertices)
-
-
 def _with_table(seen: Material, pixels: np.ndarray, points: np.ndarray) -> Material:
     count = len(pixels)
     return Material(
@@ -97,8 +91,7 @@ def table_points(camera: Camera, frame: int, pixels: np.ndarray) -> tuple[np.nda
     """Which of (N,) flat pixels look at the table top, and (M, 3) where, world."""
     pose = camera.at(frame)
     row, column = np.divmod(pixels, camera.width)
-    rays = np.stack([column, row, np.ones(len(pixels))], axis=1) @ np.linalg.inv(camera.intrinsics).T
-    directions = rays @ pose[:3, :3]
+    directions = pixel_rays(column, row, camera.intrinsics).astype(np.float64) @ pose[:3, :3]
     eye = -pose[:3, :3].T @ pose[:3, 3]
     down = np.flatnonzero((directions[:, 2] < -1e-4) & (eye[2] > 0))
     return pixels[down], eye + directions[down] * (-eye[2] / directions[down, 2])[:, None]

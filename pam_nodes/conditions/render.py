@@ -78,8 +78,26 @@ def render_conditions(
     normals: bool = False,
     fps: float | None = None,
     progress: Progress = silent,
+    backend: str = "auto",
 ) -> ConditionVideo:
-    """Draw what the diffusion models are conditioned on.
+    """Draw what the diffusion models are conditioned on: ``film`` without the preview."""
+    return film(trajectory, camera, length, style, variant, keypoint_scale, normals, fps, progress, backend)[0]
+
+
+def film(
+    trajectory: Trajectory,
+    camera: Camera,
+    length: int | None = None,
+    style: str = "dexycb",
+    variant: str = "motion",
+    keypoint_scale: float | None = None,
+    normals: bool = False,
+    fps: float | None = None,
+    progress: Progress = silent,
+    backend: str = "auto",
+    look: Look | None = None,
+) -> tuple[ConditionVideo, np.ndarray | None]:
+    """Draw what the diffusion models are conditioned on, and the shaded preview in the same visibility pass.
 
     Args:
         trajectory: hands and objects.
@@ -91,9 +109,11 @@ def render_conditions(
         normals: also draw the normals.
         fps: of the clip, default the trajectory's.
         progress: called once a frame.
+        backend: who draws, one of ``backends.BACKENDS``.
+        look: of the preview, None for none.
 
     Returns:
-        The condition clip with depth, segmentation, key points, metric depth and instance ids.
+        The condition clip with depth, segmentation, key points, metric depth and instance ids; and the preview (T, H, W, 3) uint8 or None.
 
     Raises:
         ValueError: no frames, more frames than there are, or a frame in which nothing is seen.
@@ -101,14 +121,14 @@ def render_conditions(
     total = checked_length(trajectory, camera, length)
     colors = instance_colors(len(trajectory.hands), [track.mesh.label for track in trajectory.objects], style)
     hands = skinned_hands(trajectory)
-    want = {"depth", "ids"} | ({"normals"} if normals else set())
-    frames = render_clip(mesh_tracks(trajectory, hands), camera, want, length=total, progress=progress)
+    want = {"depth", "ids"} | ({"normals"} if normals else set()) | ({"rgb"} if look else set())
+    frames = render_clip(mesh_tracks(trajectory, hands), camera, want, look or Look(), total, progress, backend)
     check_visible(frames.instance_ids)
     points = project_hands([hand.keypoints for hand in hands], [hand.model.side for hand in trajectory.hands], camera, total)
     surfaces = hand_surfaces(trajectory, hands, camera, total) if style == "oakink2" and len(hands) > 1 else None
     sources = [("depth", "rendered, inverse depth over the clip, inferno"), ("segmentation", f"rendered, {style} colours")]
     sources.append(("keypoints", f"joints of the hand model, {style} drawing, {variant} bone order"))
-    return ConditionVideo(
+    clip = ConditionVideo(
         fps=fps or trajectory.fps,
         style=style,
         depth=colorize_depth(frames.depth),
@@ -121,6 +141,7 @@ def render_conditions(
         object_labels=tuple(track.mesh.label for track in trajectory.objects),
         sources=tuple(sources + ([("normals", "rendered, camera frame, y up")] if normals else [])),
     )
+    return clip, frames.rgb
 
 
 def render_preview(

@@ -13,8 +13,10 @@ import numpy as np
 from ..geometry.camera import Camera
 from ..geometry.camera_lens import resized_camera
 from .look import Look, sky, table_pattern, to_linear, to_srgb, wall_light
-from .raster import F, pixel_rays, rasterize, seen, transform
-from .scene import Scene
+from .raster import seen
+from .scene import Scene, View
+from .surface import pixel_rays
+from .transform import F, transform
 
 SHADOW_TEXELS = 640
 SHADOW_BIAS = 0.004
@@ -45,20 +47,21 @@ class Studio:
         """Whether every frame has the same backdrop."""
         return self.fine.world_to_camera.ndim == 2 and (self.look.background is None or len(self.look.background) == 1)
 
-    def frame(self, frame: int) -> np.ndarray:
-        """(H, W, 3) uint8 sRGB of one frame."""
+    def frame(self, frame: int, view: View | None = None) -> np.ndarray:
+        """(H, W, 3) uint8 sRGB of one frame; view: the frame as the camera sees it, if that is known."""
+        if view is None or self.look.supersample > 1:
+            view = self.scene.view(frame, self.fine)
         backdrop = self._still if self._stands_still else Backdrop(self.fine, frame, self.look, self.lamp)
         shadow = self.lamp.shadow_map(self.scene, frame)
         linear = backdrop.lit(self.lamp, shadow)
-        self._draw_meshes(linear, frame, shadow)
+        self._draw_meshes(linear, frame, view, shadow)
         n, height, width = self.look.supersample, self.camera.height, self.camera.width
         if n > 1:
             linear = linear.reshape(height, n, width, n, 3).mean(axis=(1, 3))
         return to_srgb(linear).reshape(height, width, 3)
 
-    def _draw_meshes(self, linear: np.ndarray, frame: int, shadow: np.ndarray) -> None:
+    def _draw_meshes(self, linear: np.ndarray, frame: int, view: View, shadow: np.ndarray) -> None:
         """Paint hands and objects over the backdrop: what the conditions show is never hidden."""
-        view = self.scene.view(frame, self.fine)
         pose = self.fine.at(frame).astype(F)
         back = pose[:3, :3].T
         normals = turn(view.normals, back)
@@ -101,7 +104,7 @@ class Lamp:
     def shadow_map(self, scene: Scene, frame: int) -> np.ndarray:
         """(SHADOW_TEXELS, SHADOW_TEXELS) float32 distance along the light to the first surface, infinite where there is none."""
         intrinsics = np.array([[self.focal, 0, self.middle], [0, self.focal, self.middle], [0, 0, 1]])
-        keys = rasterize(transform(self.pose, scene.at(frame)[0]), scene.faces, intrinsics, SHADOW_TEXELS, SHADOW_TEXELS)
+        keys = scene.keys(scene.vertices(frame, self.pose), intrinsics, SHADOW_TEXELS, SHADOW_TEXELS)
         depth = np.full(len(keys), np.inf, F)
         pixels, _, z = seen(keys)
         depth[pixels] = z

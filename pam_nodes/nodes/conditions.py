@@ -6,6 +6,7 @@ from .sockets import CONDITIONS, HoiCamera, HoiConditions, HoiTrajectory
 from .tensors import image, mask, modality
 
 STYLES = ["dexycb", "oakink2"]
+RENDERERS = ["auto", "numpy", "numba", "torch", "pyrender"]
 STYLE_TIP = "Whose colours the pictures have: the data set the ControlNet was trained on."
 
 
@@ -55,6 +56,15 @@ class PAMRenderConditions(io.ComfyNode):
                     "whose pictures take 4 MB a frame each; Pick HOI Condition then gives those you need.",
                     advanced=True,
                 ),
+                io.Combo.Input(
+                    "renderer",
+                    options=RENDERERS,
+                    default="auto",
+                    optional=True,
+                    tooltip="Who draws; all give the same pictures. auto: numba if it is installed, else torch on CUDA, else NumPy. "
+                    "pyrender: OpenGL in a process of its own, if pyrender2 is installed.",
+                    advanced=True,
+                ),
             ],
             outputs=[
                 HoiConditions.Output(display_name="conditions", tooltip="Everything drawn, in one compact bundle."),
@@ -80,20 +90,20 @@ class PAMRenderConditions(io.ComfyNode):
         bone_order: str,
         normals: bool,
         pictures: bool = True,
+        renderer: str = "auto",
     ) -> io.NodeOutput:
         """Draw the clip."""
         import numpy as np
 
         from ..conditions.look import SKIN_TONES, Look
-        from ..conditions.render import render_conditions, render_preview
+        from ..conditions.render import film
         from ..host.progress import reporter
 
-        frames = length or None
-        clip = render_conditions(trajectory, camera, frames, style, bone_order, normals=normals, progress=reporter())
+        look = Look(skin=SKIN_TONES[skin], pattern=table) if preview else None
+        settings = {"normals": normals, "progress": reporter(), "backend": renderer, "look": look}
+        clip, shaded = film(trajectory, camera, length or None, style, bone_order, **settings)
         black = np.zeros((1, camera.height, camera.width, 3), np.uint8)
-        shaded = black
-        if preview:
-            shaded = render_preview(trajectory, camera, Look(skin=SKIN_TONES[skin], pattern=table), frames, reporter())
+        shaded = black if shaded is None else shaded
         if not pictures:
             return io.NodeOutput(clip, *[image(black)] * 3, *[mask(black[..., 0])] * 2, image(shaded))
         return io.NodeOutput(clip, image(clip.depth), image(clip.segmentation), image(clip.keypoints), *_masks(clip), image(shaded))
