@@ -167,19 +167,14 @@ def _colored(depth: np.ndarray, base: ConditionVideo | None) -> np.ndarray:
     return np.where(foreground[..., None], INFERNO[grey], 0).astype(np.uint8)
 
 
-def pictures_of(video: ConditionVideo, name: str) -> np.ndarray:
-    """(T, H, W, 3) uint8 of one modality; black if the clip lacks it, which is how PAM says "not given"."""
-    frames = getattr(video, name)
-    return np.zeros((*video.shape, 3), np.uint8) if frames is None else frames
-
-
-def picked(video: ConditionVideo, name: str, start: int = 0, length: int | None = None) -> np.ndarray:
-    """``pictures_of`` one modality, only ``length`` frames from ``start`` on (None: to the end)."""
+def picked(video: ConditionVideo, name: str, start: int = 0, length: int | None = None) -> np.ndarray | None:
+    """``length`` frames (None: to the end) of one modality from ``start`` on, (T, H, W, 3) uint8, or None if the clip lacks it."""
     total = video.shape[0]
     end = total if length is None else start + length
     if not 0 <= start < end <= total:
         raise ValueError(f"Expected frames between 0 and {total}, found {start} to {end}: lower start or length.")
-    return pictures_of(video, name)[start:end]
+    frames = getattr(video, name)
+    return None if frames is None else frames[start:end]
 
 
 def masks(video: ConditionVideo) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ numba is never required. The first call compiles for some seconds and keeps the 
 
 from __future__ import annotations
 
+import zlib
 from functools import cache
 
 import numpy as np
@@ -22,6 +23,8 @@ def kernels():
     import numba
 
     def compiled(function):
+        # Kept code names the module it was compiled in, and a host imports the pack under another name: each name keeps its own.
+        function.__qualname__ = f"{function.__name__}_{zlib.crc32(__name__.encode()):08x}"
         try:
             return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
         except RuntimeError:  # no folder to keep the compiled code in

@@ -34,7 +34,7 @@ class Candidate:
 def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: int, name: str, choice: ObjectiveChoice = FREE) -> list[Goal]:
     """Grasps of the object where it stands, the most promising first.
 
-    A grasp is promising when the hand turns little from its start pose, comes from its own side, and grips a narrow part near the centre of mass.
+    A grasp is promising when the hand turns little from its start pose, comes from its own side, and grips a narrow part near its middle.
 
     Args:
         scene: hand and object.

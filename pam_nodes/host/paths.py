@@ -12,6 +12,7 @@ MOTION_EXTENSIONS = {".npz", ".npy", ".json", ".safetensors", ".pkl", ".pickle",
 FOLDERS = {"mano": {".pkl", ".npz", ".safetensors"}, "graspxl": {".pt", ".npz", ".safetensors"}}
 """Model folders of the pack below ``models``, and the files they take."""
 
+NAMES = {"mano": "MANO_RIGHT and MANO_LEFT", "graspxl": "full_5600_r"}
 ADVICE = {
     "mano": "register at https://mano.is.tue.mpg.de, download mano_v1_2 and put the files of its models folder there, "
     "or choose the embedded CC0 hand.",
@@ -38,7 +39,7 @@ def model_path(key: str, name: str) -> str:
     if path is None:
         searched = ", ".join(folder_paths.get_folder_paths(key))
         kinds = ", ".join(sorted(FOLDERS[key]))
-        raise FileNotFoundError(f"No file '{name}' in {searched}, which takes {kinds}: {ADVICE[key]}")
+        raise FileNotFoundError(f"No file '{name}' in {searched}, which take {NAMES[key]} as {kinds}: {ADVICE[key]}")
     return path
 
 

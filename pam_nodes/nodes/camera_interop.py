@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from .sockets import CONDITIONS, CameraCtrlPoses, Extrinsics, HoiCamera, HoiTrajectory, Intrinsics
+from .tensors import array
 
 
 class PAMHOICameraPath(io.ComfyNode):
@@ -79,7 +80,7 @@ class PAMCameraFromMatrices(io.ComfyNode):
     def execute(cls, extrinsics, intrinsics, width: int, height: int) -> io.NodeOutput:
         from ..geometry.camera_interop import camera_from_matrices
 
-        return io.NodeOutput(camera_from_matrices(extrinsics, intrinsics, width, height))
+        return io.NodeOutput(camera_from_matrices(array(extrinsics), array(intrinsics), width, height))
 
 
 class PAMCameraToOthers(io.ComfyNode):

@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io
 
+from . import tensors
 from .sockets import CONDITIONS, HoiConditions
-from .tensors import image
 
 
 class PAMDepthLook(io.ComfyNode):
@@ -97,7 +97,7 @@ class PAMSegmentationLook(io.ComfyNode):
         from ..conditions.relook import segmentation_look
 
         clip = segmentation_look(conditions, palette, objects, hand_color, object_colors)
-        return io.NodeOutput(clip, image(clip.segmentation))
+        return io.NodeOutput(clip, tensors.image(clip.segmentation))
 
 
 class PAMFitConditions(io.ComfyNode):
@@ -165,9 +165,7 @@ class PAMPickCondition(io.ComfyNode):
 
     @classmethod
     def execute(cls, conditions, modality: str, start: int, length: int) -> io.NodeOutput:
-        from ..conditions.pack import picked
-
-        return io.NodeOutput(image(picked(conditions, modality, start, length or None)))
+        return io.NodeOutput(tensors.modality(conditions, modality, start, length or None))
 
 
 NODES: list[type] = [PAMPickCondition, PAMDepthLook, PAMSegmentationLook, PAMFitConditions]

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from .sockets import CONDITIONS, HoiCamera, HoiConditions, HoiTrajectory
-from .tensors import image, mask
+from .tensors import image, mask, modality
 
 STYLES = ["dexycb", "oakink2"]
 RENDERERS = ["auto", "numpy", "numba", "torch", "pyrender"]
@@ -176,11 +176,10 @@ class PAMUnpackConditions(io.ComfyNode):
     @classmethod
     def execute(cls, conditions) -> io.NodeOutput:
         """Unpack everything."""
-        from ..conditions.pack import pictures_of
         from ..conditions.video import MODALITIES
 
         length, height, width = conditions.shape
-        *clips, tracking = [image(pictures_of(conditions, name)) for name in MODALITIES]
+        *clips, tracking = [modality(conditions, name) for name in MODALITIES]
         return io.NodeOutput(*clips, *_masks(conditions), length, width, height, conditions.fps, tracking)
 
 

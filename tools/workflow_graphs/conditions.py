@@ -22,7 +22,7 @@ def studio(info: dict) -> Graph:
     motion = _pose(g)
     camera = _camera(g, motion)
     rendered = g.add(
-        "PAMRenderConditions", (1060, 0), (300, 330), trajectory=motion[0], camera=camera[0], style="dexycb", normals=True, preview=False
+        "PAMRenderConditions", (1060, 0), (300, 360), trajectory=motion[0], camera=camera[0], style="dexycb", normals=True, preview=False
     )
     _bundle(g, rendered)
     _extras(g, motion, camera, rendered)
@@ -38,9 +38,9 @@ def _pose(g: Graph) -> Node:
     g.add("PAMLoadObjectMesh", (0, 830), (300, 260), "Your own mesh: connect it instead")
     g.note(NOTE_POSE, (0, 1140), (300, 170))
     motion = g.add(
-        "PAMGraspRollout", (340, 0), (300, 320), hand=hand[0], start_pose=start[0], object=bottle[0], length=17, fps=8.0, lift_height=0.12
+        "PAMGraspRollout", (340, 0), (300, 460), hand=hand[0], start_pose=start[0], object=bottle[0], length=17, fps=8.0, lift_height=0.12
     )
-    g.group("1 Pose", (-20, -80), (680, 1410), "pose")
+    g.group("1 Pose", (-20, -80), (680, 1430), "pose")
     return motion
 
 
@@ -50,27 +50,27 @@ def _camera(g: Graph, motion: Node) -> Node:
     path = g.add("PAMHOICameraPath", (700, 430), (300, 310), camera=fixed[0], trajectory=motion[0], orbit=35.0, handheld=0.5)
     out = g.add("PAMCameraToOthers", (700, 800), (300, 190), camera=path[0])
     back = g.add("PAMCameraFromMatrices", (700, 1040), (300, 110), extrinsics=out[0], intrinsics=out[1], **size)
-    glb = g.add("PAMPreviewMotion3D", (340, 380), (300, 80), trajectory=motion[0])
-    g.add("Preview3D", (340, 510), (300, 400), "Seen from the camera", model_file=glb[0], camera_info=out["camera_info"])
+    glb = g.add("PAMPreviewMotion3D", (340, 520), (300, 80), trajectory=motion[0])
+    g.add("Preview3D", (340, 660), (300, 400), "Seen from the camera", model_file=glb[0], camera_info=out["camera_info"])
     g.note(NOTE_CAMERA, (700, 1180), (300, 150))
     return back
 
 
 def _bundle(g: Graph, rendered: Node) -> None:
-    grey = g.add("PAMDepthLook", (1060, 390), (300, 180), conditions=rendered[0], look="grey inverse", range="clip")
-    custom = g.add("PAMSegmentationLook", (1060, 620), (300, 160), conditions=rendered[0], palette="oakink2", objects="mustard bottle")
-    normals = g.add("PAMPickCondition", (1060, 830), (300, 130), conditions=rendered[0], modality="normals")
-    soft = g.add("ImageBlur", (1060, 1010), (300, 110), "Any other node", image=rendered["depth"], blur_radius=2, sigma=1.0)
+    grey = g.add("PAMDepthLook", (1060, 420), (300, 180), conditions=rendered[0], look="grey inverse", range="clip")
+    custom = g.add("PAMSegmentationLook", (1060, 660), (300, 160), conditions=rendered[0], palette="oakink2", objects="mustard bottle")
+    normals = g.add("PAMPickCondition", (1060, 880), (300, 130), conditions=rendered[0], modality="normals")
+    soft = g.add("ImageBlur", (1060, 1070), (300, 110), "Any other node", image=rendered["depth"], blur_radius=2, sigma=1.0)
     packed = g.add("PAMPackConditions", (1400, 840), (300, 200), conditions=rendered[0], depth=soft[0])
     fitted = g.add("PAMFitConditions", (1400, 1090), (300, 180), conditions=packed[0], width=240, height=160, length=9, fps=8.0)
-    again = g.add("PAMUnpackConditions", (1060, 1170), (300, 260), conditions=fitted[0])
+    again = g.add("PAMUnpackConditions", (1740, 880), (300, 290), conditions=fitted[0])
     g.note(NOTE_LOOKS, (1400, 660), (300, 140))
     pictures = {
         "Depth": rendered["depth"], "Segmentation": rendered["segmentation"], "Keypoints": rendered["keypoints"], "Normals": normals[0],
         "Depth, grey": grey["depth"], "Segmentation, OAKINK2": custom["segmentation"], "Depth, changed and packed again": again["depth"],
     }  # fmt: skip
     _previews(g, pictures, (1740, 0))
-    g.group("2 Conditions", (680, -80), (2390, 1410), "conditions")
+    g.group("2 Conditions", (680, -80), (2390, 1430), "conditions")
 
 
 def _extras(g: Graph, motion: Node, camera: Node, rendered: Node) -> None:
@@ -92,7 +92,7 @@ def _extras(g: Graph, motion: Node, camera: Node, rendered: Node) -> None:
         "Keypoints, OAKINK2": hidden["keypoints"], "Keypoints, OpenPose": rainbow["keypoints"], "From POSE_KEYPOINT": drawn["keypoints"],
     }  # fmt: skip
     _previews(g, pictures, (x + 680, 0))
-    g.group("3 Further modalities", (x - 20, -80), (700 + 4 * STEP, 1410), "data")
+    g.group("3 Further modalities", (x - 20, -80), (700 + 4 * STEP, 1430), "data")
 
 
 def _previews(g: Graph, pictures: dict, at: tuple[int, int]) -> None:
