@@ -3,8 +3,8 @@
 Run from the repository root: python -m benchmarks.rasterizer [--pyrender PYTHON] [--only numpy ...] [--memory 1000] [--cuda]
 
 A deforming hand and an object of 5k, 50k and 200k faces, 720 x 480, depth + ids + normals, the hand's normals worked out anew each time.
-PYTHON is one that has pyrender: python -m venv .pam/gl-venv, then pip install pyrender2 there. Times are the best of several runs; "cpu" adds
-up the threads of a process.
+PYTHON is one that has pyrender: python -m venv .pam/gl-venv, then pip install pyrender2 there. Times are the best of several runs; "cpu"
+adds up the threads of a process.
 """
 
 from __future__ import annotations
@@ -149,9 +149,8 @@ def memory(frames: int) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, cpu, _ = timed(lambda: render_clip(tracks, view(0.45), WANT), 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(
-        f"{frames} frames, {' + '.join(WANT)}: {speed(frames, wall, cpu)}, peak {peak / 1e6:.2f} GB ({(peak - before) / 1e6:.2f} GB of it for the clip)"
-    )
+    print(f"{frames} frames, {' + '.join(WANT)}: {speed(frames, wall, cpu)}")
+    print(f"peak {peak / 1e6:.2f} GB, {(peak - before) / 1e6:.2f} GB of it for the clip")
 
 
 def on_device(frames: int, faces: int, repeat: int) -> None:
