@@ -10,6 +10,8 @@ from .transform import F, rotate, transform
 
 CREASE = np.radians(40.0)
 """Faces that meet at a larger angle have an edge between them, not a rounded one."""
+FRAMES = 64
+"""Of which normals are worked out at once: a long clip must not need their faces' normals all together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,11 @@ def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(T, V, 3) unit normals of (T, V, 3) vertices: the area-weighted mean of the faces around each vertex."""
-    return _gathered(face_normals(vertices, faces), faces, vertices.shape[-2])
+    normals = np.empty(vertices.shape, F)
+    for first in range(0, len(vertices), FRAMES):
+        block = vertices[first : first + FRAMES]
+        normals[first : first + FRAMES] = _gathered(face_normals(block, faces), faces, vertices.shape[-2])
+    return normals
 
 
 def crease_normals(vertices: np.ndarray, faces: np.ndarray, angle: float = CREASE) -> tuple[np.ndarray, np.ndarray]:
