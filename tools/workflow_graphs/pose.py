@@ -39,10 +39,10 @@ def graspxl(info: dict) -> Graph:
     start = g.add("PAMHandPose", (340, 0), HIGH, "Start pose h_0", hand=hand[0], preset="relaxed", wrist_x=0, wrist_y=-0.3, wrist_z=0.2)
     objective = g.add("PAMGraspObjective", (340, 510), (300, 330))
     motion = g.add(
-        "PAMGraspRollout", (680, 0), (300, 420), hand=hand[0], start_pose=start[0], object=placed[0], policy=policy[0],
+        "PAMGraspRollout", (680, 0), (300, 480), hand=hand[0], start_pose=start[0], object=placed[0], policy=policy[0],
         objective=objective[0], length=145, fps=30.0, lift_height=0.2, max_attempts=10,
     )  # fmt: skip
-    timed = g.add("PAMRetimeTrajectory", (680, 470), (300, 330), trajectory=motion[0], length=49, fps=15.0, ease_out=0.1)
+    timed = g.add("PAMRetimeTrajectory", (680, 560), (300, 330), trajectory=motion[0], length=49, fps=15.0, ease_out=0.1)
     quality = judged(g, timed[0], (1020, 0))
     g.note(
         "## GraspXL on your CPU\nPut `full_5600_r.pt` of GraspXL into *models/graspxl* (licence CC BY-NC 4.0) and choose it here. With a "
@@ -71,16 +71,16 @@ def target(info: dict) -> Graph:
     numbers = g.add("PAMHandPoseToNumbers", (680, 200), (300, 200), hand=hand[0], pose=checked[0])
     g.add("PreviewAny", (680, 450), (300, 120), "h_T as numbers", source=numbers[0])
     motion = g.add(
-        "PAMGraspRollout", (1020, 0), (300, 420), hand=hand[0], start_pose=start[0], target_pose=checked[0], object=placed[0],
+        "PAMGraspRollout", (1020, 0), (300, 480), hand=hand[0], start_pose=start[0], target_pose=checked[0], object=placed[0],
         goal_object=goal[0], length=97, fps=24.0, lift_height=0.12,
     )  # fmt: skip
     quality = judged(g, motion[0], (1360, 0), need_success=True)
-    g.add("PAMSaveMotion", (1020, 470), (300, 110), trajectory=quality[0], format="glb", filename_prefix="PAM/carry")
+    g.add("PAMSaveMotion", (1020, 560), (300, 110), trajectory=quality[0], format="glb", filename_prefix="PAM/carry")
     g.note(
         "## From pose to pose\n**h_0** is where the hand starts, **h_T** how it holds the mug where it stands. The grasp is simulated: "
         "fingers stop at the surface. *Where it goes* is the goal of the mug; unconnect it and the mug is held in the air.\n\nh_T may also "
         "come from a recording: *Load Recorded Motion*, *Get Trajectory Frame* with *object_at_start*.",
-        (680, 640),
+        (680, 720),
         (640, 200),
     )
     g.group("Grasp and carry", (-20, -80), (1700, 1140), "pose")
@@ -121,28 +121,26 @@ def two_hands(info: dict) -> Graph:
     left = g.add("PAMLoadManoHand", (0, 250), (300, 200), "Left hand", side="left")
     can = g.add("PAMDemoObject", (0, 500), (300, 150), "Right object", kind="can")
     ball = g.add("PAMDemoObject", (0, 700), (300, 150), "Left object", kind="ball")
-    here = g.add("PAMPlaceObject", (340, 510), (300, 260), object=can[0], x=0.16)
-    there = g.add("PAMPlaceObject", (680, 510), (300, 260), object=ball[0], x=-0.16)
+    here = g.add("PAMPlaceObject", (340, 620), (300, 260), object=can[0], x=0.16)
+    there = g.add("PAMPlaceObject", (680, 620), (300, 260), object=ball[0], x=-0.16)
     start = g.add(
         "PAMHandPose", (340, 0), HIGH, "Right start pose", hand=right[0], preset="relaxed", wrist_x=0.16, wrist_y=-0.3, wrist_z=0.2
     )
     other = g.add("PAMMirrorHandPose", (680, 0), (300, 60), "Left start pose", pose=start[0])
-    rest = g.add(
-        "PAMHandPose", (680, 110), (300, 350), "Looser fingers", hand=left[0], preset="flat", wrist_x=-0.16, wrist_y=-0.3, wrist_z=0.2
-    )
-    loose = g.add("PAMBlendHandPoses", (1020, 500), (300, 120), first=other[0], second=rest[0], share=0.4, what="fingers")
+    rest = g.add("PAMHandPose", (680, 110), HIGH, "Looser fingers", hand=left[0], preset="flat", wrist_x=-0.16, wrist_y=-0.3, wrist_z=0.2)
+    loose = g.add("PAMBlendHandPoses", (1020, 560), (300, 120), first=other[0], second=rest[0], share=0.4, what="fingers")
     first = g.add(
-        "PAMGraspRollout", (1020, 0), (300, 420), "Right rollout", hand=right[0], start_pose=start[0], object=here[0], lift_height=0.15
+        "PAMGraspRollout", (1020, 0), (300, 480), "Right rollout", hand=right[0], start_pose=start[0], object=here[0], lift_height=0.15
     )
     second = g.add(
-        "PAMGraspRollout", (1360, 0), (300, 420), "Left rollout", hand=left[0], start_pose=loose[0], object=there[0], lift_height=0.15
+        "PAMGraspRollout", (1360, 0), (300, 480), "Left rollout", hand=left[0], start_pose=loose[0], object=there[0], lift_height=0.15
     )
-    merged = g.add("PAMMergeTrajectories", (1360, 470), (300, 150), first=first[0], second=second[0])
-    g.add("PreviewAny", (1360, 670), (300, 110), "Collisions", source=merged["collisions"])
+    merged = g.add("PAMMergeTrajectories", (1360, 560), (300, 150), first=first[0], second=second[0])
+    g.add("PreviewAny", (1360, 760), (300, 110), "Collisions", source=merged["collisions"])
     g.note(
         "## Two hands\nEach hand is simulated by itself; *Merge Trajectories* puts both into one scene and says what runs into each other. "
         "*objects* keeps one of the objects when both hands hold the same thing.",
-        (1020, 680),
+        (1020, 730),
         (300, 200),
     )
     g.group("Two rollouts", (-20, -80), (1700, 1000), "pose")
