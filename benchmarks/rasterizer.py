@@ -2,9 +2,9 @@
 
 Run from the repository root: python -m benchmarks.rasterizer [--pyrender PYTHON] [--only numpy ...] [--memory 1000] [--cuda]
 
-A deforming hand and an object of 5k, 50k and 200k faces, 720 x 480, depth + ids + normals, the hand's normals worked out anew each time. PYTHON
-is one that has pyrender: python -m venv .pam/gl-venv, then pip install pyrender2 there. Times are the best of several runs; "cpu" adds up all
-threads, and of a child process too.
+A deforming hand and an object of 5k, 50k and 200k faces, 720 x 480, depth + ids + normals, the hand's normals worked out anew each time.
+PYTHON is one that has pyrender: python -m venv .pam/gl-venv, then pip install pyrender2 there. Times are the best of several runs; "cpu" adds
+up the threads of a process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from pam_nodes.geometry.camera_build import orbit_camera
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import place_hand, preset_pose
 from pam_nodes.hands.skinning import skin
-
 
 ALL = ("depth", "ids", "normals")
 LOOP = Path(__file__).with_name("pyrender_loop.py")
@@ -135,7 +134,8 @@ def compare(name: str, faces: int, distance: float, options) -> dict[str, float]
     for backend in options.only:
         wall, cpu, drawn = draw(backend, tracks, camera, options.pyrender, options.repeat)
         ms[backend] = 1000 * wall / options.frames
-        line = f"{name:9}{faces:7} faces  {backend:14} {speed(options.frames, wall, cpu)}  covered {100 * (drawn.instance_ids > 0).mean():.0f} %"
+        covered = 100 * (drawn.instance_ids > 0).mean()
+        line = f"{name:9}{faces:7} faces  {backend:14} {speed(options.frames, wall, cpu)}  covered {covered:.0f} %"
         if theirs is not None:
             line += f"  {peer[0] / wall:5.1f} x loop" + (f" ({peer[1] / cpu:.1f} x by cpu)" if backend != "pyrender" else "")
             line += f", {(theirs != drawn.instance_ids).sum()} of {(theirs > 0).sum()} px differ"

@@ -166,36 +166,38 @@ def _box(corners: list[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
 def _set_up(
     x: np.ndarray, y: np.ndarray, w: np.ndarray, corners: list[np.ndarray], owners: np.ndarray, width: int, height: int
 ) -> Triangles:
-    """Boxes and affine functions of triangles; those without area are left out."""
-    (x0, x1, x2), (y0, y1, y2), (w0, w1, w2) = ([v.take(k) for k in corners] for v in (x, y, w))
+    """Boxes and affine functions of triangles; those without area, or with one row that holds no centre, are left out."""
+    (x0, x1, x2), (y0, y1, y2) = ([v.take(k) for k in corners] for v in (x, y))
     left, columns = _box([x0, x1, x2], width)
     top, rows = _box([y0, y1, y2], height)
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     inverse = F(1) / np.where(area != 0, area, F(np.inf))
     # Barycentric weights 1 and 2, and with them the inverse depth, are affine in the picture.
     b1_u, b1_v, b2_u, b2_v = (y2 - y0) * inverse, (x0 - x2) * inverse, (y0 - y1) * inverse, (x1 - x0) * inverse
-    d1, d2 = w1 - w0, w2 - w0
     du, dv = left - x0, top - y0
     b1, b2 = du * b1_u + dv * b1_v, du * b2_u + dv * b2_v
     slopes = np.stack([-b1_u - b2_u, b1_u, b2_u])
     # A level edge bounds no row: the box already ends there.
-    per_column = np.divide(F(-1), slopes, out=np.zeros_like(slopes), where=slopes != 0)
+    per_column = F(-1) / np.where(slopes != 0, slopes, F(np.inf))
     crossing, opens = np.stack([F(1) - b1 - b2, b1, b2]) * per_column, slopes >= 0
-    hits = (area != 0) & ((rows > 0) | _meets(crossing, opens, columns))
-    index = np.nonzero(hits)[0]
+    index = np.nonzero((area != 0) & ((rows > 0) | _meets(crossing, opens, columns)))[0]
+
+    w0, w1, w2 = (w.take(k.take(index)) for k in corners)
+    d1, d2 = w1 - w0, w2 - w0
+    b1, b1_u, b1_v, b2, b2_u, b2_v = (v.take(index) for v in (b1, b1_u, b1_v, b2, b2_u, b2_v))
     return Triangles(
-        left=left[index],
-        top=top[index],
-        width=columns[index],
-        height=rows[index],
+        left=left.take(index),
+        top=top.take(index),
+        width=columns.take(index),
+        height=rows.take(index),
         crossing=crossing.take(index, axis=1),
-        step=(np.stack([-b1_v - b2_v, b1_v, b2_v]) * per_column).take(index, axis=1),
+        step=np.stack([-b1_v - b2_v, b1_v, b2_v]) * per_column.take(index, axis=1),
         opens=opens.take(index, axis=1),
-        w=(w0 + b1 * d1 + b2 * d2)[index],
-        w_u=(b1_u * d1 + b2_u * d2)[index],
-        w_v=(b1_v * d1 + b2_v * d2)[index],
-        turned=area[index] > 0,
-        owner=owners[index],
+        w=w0 + b1 * d1 + b2 * d2,
+        w_u=b1_u * d1 + b2_u * d2,
+        w_v=b1_v * d1 + b2_v * d2,
+        turned=area.take(index) > 0,
+        owner=owners.take(index),
     )
 
 

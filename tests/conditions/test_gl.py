@@ -27,7 +27,10 @@ def tracks():
     model = load_default_hand("right")
     hands = [skin(model, place_hand(model, preset_pose(name), (0.0, -0.15, 0.12))).vertices for name in ("relaxed", "grasp")]
     box, faces = cube(0.06)
-    return [deforming_track(np.concatenate(hands), model.faces, 1), rigid_track(box, faces, poses((0, 0, 0.03), (0, 0, 0.05)), 2, (1, 1, 1))]
+    return [
+        deforming_track(np.concatenate(hands), model.faces, 1),
+        rigid_track(box, faces, poses((0, 0, 0.03), (0, 0, 0.05)), 2, (1, 1, 1)),
+    ]
 
 
 @pytest.fixture
@@ -103,7 +106,7 @@ def test_without_opengl_the_built_in_renderer_draws(tracks, monkeypatch, caplog)
     [
         ("import sys; sys.exit(3)", "has ended"),
         ("import time; time.sleep(60)", "no answer within"),
-        ("print('{\"ready\": true, \"driver\": \"x\"}', flush=True)", "has ended"),
+        ('print(\'{"ready": true, "driver": "x"}\', flush=True)', "has ended"),
         ("print('hello', flush=True)", "not JSON"),
     ],
     ids=["dies", "hangs", "dies later", "talks nonsense"],
