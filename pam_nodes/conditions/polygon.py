@@ -123,5 +123,9 @@ def paint(canvas: np.ndarray, pixels: np.ndarray, colors: np.ndarray) -> None:
     """Colour (N, 2) pixels (x, y) that lie on the contiguous (H, W, 3) uint8 canvas; of (N, 3) uint8 colours the last at a pixel stays."""
     height, width = canvas.shape[:2]
     x, y = pixels[:, 0], pixels[:, 1]
-    on = np.flatnonzero((x >= 0) & (x < width) & (y >= 0) & (y < height))
-    as_pixels(canvas)[y[on] * width + x[on]] = as_pixels(colors)[on]
+    place = y * width + x
+    on = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    if on.all():
+        as_pixels(canvas)[place] = as_pixels(colors)
+    else:
+        as_pixels(canvas)[place[on]] = as_pixels(colors)[on]

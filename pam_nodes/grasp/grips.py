@@ -52,6 +52,7 @@ class Grip:
         closed: (45,) hinge angles that a pinch closes to; None closes until contact.
         margin: metres that joints and tips stay above the table.
         depth: metres by which the grip reaches over the top of the object, at most.
+        retreat: metres by which the hand may stay back and still have hold of the object.
         breadth: metres of the object on each side of the grip that the fingers meet.
     """
 
@@ -64,6 +65,7 @@ class Grip:
     closed: np.ndarray | None
     margin: float
     depth: float
+    retreat: float
     breadth: float
 
     @property
@@ -89,7 +91,7 @@ class Grip:
 
     def cost(self, top: float) -> float:
         """What speaks against this grip for a part whose top is so many metres above the table."""
-        return 0.5 * (self.pinch != (top < FLAT))
+        return 1.5 * (self.pinch != (top < FLAT))
 
 
 def measure_grip(scene: Scene) -> Grip:
@@ -102,7 +104,17 @@ def measure_grip(scene: Scene) -> Grip:
     across -= forward * (across @ forward)
     across /= np.linalg.norm(across)
     return Grip(
-        center, forward, across, OPENED, _swept(scene, OPENED, CURLED), SPAN * _size(scene), None, margin=0.006, depth=0.05, breadth=0.04
+        center,
+        forward,
+        across,
+        OPENED,
+        _swept(scene, OPENED, CURLED),
+        SPAN * _size(scene),
+        None,
+        margin=0.006,
+        depth=0.05,
+        retreat=0.025,
+        breadth=0.04,
     )
 
 
@@ -119,7 +131,9 @@ def measure_pinch(scene: Scene) -> Grip:
     forward = np.cross(across, tips[1] - tips[0])
     forward *= np.sign(forward @ center) / np.linalg.norm(forward)
     swept = _swept(scene, opened, closed + opening / 2)
-    return Grip(center, forward, across, opened, swept, PINCH_SPAN * _size(scene), closed, margin=0.002, depth=0.03, breadth=0.02)
+    return Grip(
+        center, forward, across, opened, swept, PINCH_SPAN * _size(scene), closed, margin=0.002, depth=0.03, retreat=0.0125, breadth=0.02
+    )
 
 
 def _swept(scene: Scene, *poses: np.ndarray) -> np.ndarray:

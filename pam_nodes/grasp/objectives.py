@@ -13,9 +13,9 @@ from .policy_objectives import WIDTH, ObjectiveChoice
 from .scene import Scene, State
 
 FREE = ObjectiveChoice()
-CANDIDATES = 400
-NEAR, FAR = 0.025, 0.095
-"""Metres by which a goal may be moved back until the open hand is clear: first the one, and if that yields too few goals the other."""
+CANDIDATES = 1000
+FAR = 0.095
+"""Metres by which a goal may be moved back until the open hand is clear, when there are too few that need only ``Grip.retreat``."""
 
 UNDERSIDE = 0.008
 """Metres above the table up to which nothing can get between table and object."""
@@ -34,7 +34,7 @@ class Candidate:
 def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: int, name: str, choice: ObjectiveChoice = FREE) -> list[Goal]:
     """Grasps of the object where it stands, the most promising first.
 
-    A grasp is promising when the hand turns little from its start pose, comes from its own side, and grips a narrow part near its middle.
+    A grasp is promising when the hand turns little from its start, comes from its own side, and holds a narrow part near the mass centre.
 
     Args:
         scene: hand and object.
@@ -134,7 +134,7 @@ def _align(grip: Grip, heading: np.ndarray, across: np.ndarray) -> Rotation:
 def _distinct(scene: Scene, start: State, candidates: list[Candidate], count: int) -> list[Goal]:
     """First ``count`` feasible goals that differ by 2 cm or 0.3 rad from all before; those that grip less deep come last."""
     goals: list[Goal] = []
-    for least, most in ((0.0, NEAR), (NEAR, FAR)):
+    for far in (False, True):
         tried: list[Goal] = []
         for candidate in candidates:
             if len(goals) == count:
@@ -142,7 +142,7 @@ def _distinct(scene: Scene, start: State, candidates: list[Candidate], count: in
             if any(_alike(candidate.goal, other) for other in tried):
                 continue
             tried.append(candidate.goal)
-            goal = _settle(scene, start, candidate, least, most)
+            goal = _settle(scene, start, candidate, far)
             if goal is not None and not any(_alike(goal, other) for other in goals):
                 goals.append(goal)
     return goals
@@ -152,11 +152,11 @@ def _alike(one: Goal, other: Goal) -> bool:
     return np.linalg.norm(one.wrist - other.wrist) < 0.02 and (one.rotation * other.rotation.inv()).magnitude() < 0.3
 
 
-def _settle(scene: Scene, start: State, candidate: Candidate, least: float, most: float) -> Goal | None:
-    """Move the goal back along its approach, by metres in a range, until the open hand is clear; None if it never is."""
+def _settle(scene: Scene, start: State, candidate: Candidate, far: bool) -> Goal | None:
+    """Move the goal back along its approach, until the open hand is clear; None if it never is."""
     goal, grip = candidate.goal, candidate.grip
     lowest = (goal.rotation.apply(grip.swept) + goal.wrist)[:, 2].min()
-    for back in np.arange(least, most, 0.0025 if grip.pinch else 0.005):
+    for back in np.arange(grip.retreat, FAR, 0.005) if far else np.arange(0.0, grip.retreat, 0.0025):
         if lowest + back * goal.approach[2] < grip.margin:
             continue
         wrist = goal.wrist + back * goal.approach

@@ -19,6 +19,9 @@ from .setting import RolloutOptions, Setting
 from .target import target_goals
 from .trajectory import GraspReport
 
+DEEPER = 0.01
+"""Metres by which each later attempt at a target pose goes further; its fingers then close until contact, whatever the pose says."""
+
 STEPS_PER_ATTEMPT = 250 + CLOSE_STEPS + LIFT_STEPS + HOLD_STEPS
 
 
@@ -51,7 +54,7 @@ def _attempt(scene: Scene, setting: Setting, options: RolloutOptions, goal: Goal
 
 
 def _plans(scene: Scene, setting: Setting, options: RolloutOptions) -> Iterator[tuple[Goal, Tuning]]:
-    """What each attempt does: the plain recipe first, then variations of it."""
+    """What each attempt does: the grasps as they are first, then variations of them."""
     rng = np.random.default_rng(options.seed)
     if setting.grasp is None:
         goals = sample_goals(scene, setting.first, rng, options.max_attempts, setting.name, options.choice)
@@ -60,17 +63,25 @@ def _plans(scene: Scene, setting: Setting, options: RolloutOptions) -> Iterator[
     for attempt in range(options.max_attempts):
         goal, tuning = goals[attempt % len(goals)], Tuning(friction=options.friction)
         if attempt >= len(goals):
-            tuning = Tuning(
-                squeeze=rng.uniform(0.25, 0.6),
-                reach=rng.uniform(0.35, 0.8),
-                advance=rng.uniform(-0.005, 0.02),
-                standoff=rng.uniform(0.08, 0.2),
-                stiffness=rng.choice([10.0, 16.0, 24.0]),
-                friction=options.friction * rng.choice([1.0, 4 / 3]),
-                patience=rng.choice([0, 60]),
-            )
-            goal = replace(goal, wrist=goal.wrist + rng.normal(scale=0.004, size=3))
+            goal, tuning = _varied(goal, options.friction, rng)
+            if setting.grasp is not None:
+                deeper = min(attempt - len(goals), 2) * DEEPER
+                goal = replace(goal, closed=None, wrist=goal.wrist - deeper * goal.approach)
         yield goal, tuning
+
+
+def _varied(goal: Goal, friction: float, rng: np.random.Generator) -> tuple[Goal, Tuning]:
+    """The same grasp a few millimetres away, with another squeeze and another way in."""
+    tuning = Tuning(
+        squeeze=rng.uniform(0.25, 0.6),
+        reach=rng.uniform(0.35, 0.8),
+        advance=rng.uniform(0.0, 0.025),
+        standoff=rng.uniform(0.08, 0.2),
+        stiffness=rng.choice([10.0, 16.0, 24.0]),
+        friction=friction * rng.choice([1.0, 4 / 3]),
+        patience=rng.choice([0, 60]),
+    )
+    return replace(goal, wrist=goal.wrist + rng.normal(scale=0.004, size=3)), tuning
 
 
 def _unrest(scene: Scene, first: State, name: str) -> str:

@@ -69,6 +69,30 @@ def test_missed_object_goes_on_with_a_report(run_prompt, probed):
         run_prompt(prompt)
 
 
+def goal_node(x: float, y: float, z: float = 0.0, on_table: bool = True) -> dict:
+    place = dict(x=x, y=y, z=z, rotation_x=0.0, rotation_y=0.0, rotation_z=30.0)
+    return node("PAMPlaceObject", object=["mug", 0], **place, on_table=on_table)
+
+
+def test_mug_is_carried_to_the_goal_object_and_put_down(run_prompt, probed):
+    prompt = graph(length=25)
+    prompt["goal"] = goal_node(0.2, 0.1)
+    prompt["rollout"]["inputs"] |= {"goal_object": ["goal", 0], "put_down": True}
+    result = run_prompt(prompt)
+    arrays, plain = probed(result, "motion")
+    assert plain["value.report.success"] is True and plain["value.report.goal_distance"] < 0.03
+    assert np.allclose(arrays["value.objects.0.poses"][-1][:3, 3], (0.2, 0.1, 0.0), atol=0.03)
+    assert "from the goal" in result.outputs["rollout"]["text"][0]
+
+
+def test_goal_in_the_air_needs_put_down_off(run_prompt):
+    prompt = graph(length=25)
+    prompt["goal"] = goal_node(0.2, 0.1, 0.2, on_table=False)
+    prompt["rollout"]["inputs"] |= {"goal_object": ["goal", 0], "put_down": True}
+    with pytest.raises(NodeFailed, match="20 cm above the table"):
+        run_prompt(prompt)
+
+
 def test_bad_input_is_one_sentence(run_prompt):
     prompt = graph()
     prompt["target"] = pose_node("pinch", (-0.064, -0.019, 0.074), **MUG_FLEXION)

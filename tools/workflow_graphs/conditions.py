@@ -30,15 +30,15 @@ def studio(info: dict) -> Graph:
 
 
 def _pose(g: Graph) -> Node:
-    hand = g.add("PAMLoadManoHand", (0, 0), (300, 150))
+    hand = g.add("PAMLoadManoHand", (0, 0), (300, 200))
     start = g.add(
-        "PAMHandPoseFromNumbers", (0, 200), (300, 380), "Start pose h_0", hand=hand[0], wrist_y=-0.24, wrist_z=0.14, rotation_y=60
+        "PAMHandPoseFromNumbers", (0, 250), (300, 400), "Start pose h_0", hand=hand[0], wrist_y=-0.24, wrist_z=0.14, rotation_y=60
     )
-    bottle = g.add("PAMDemoObject", (0, 630), (300, 150), kind="bottle")
-    g.add("PAMLoadObjectMesh", (0, 830), (300, 260), "Your own mesh: connect it instead")
-    g.note(NOTE_POSE, (0, 1140), (300, 170))
+    bottle = g.add("PAMDemoObject", (0, 700), (300, 150), kind="bottle")
+    g.add("PAMLoadObjectMesh", (0, 900), (300, 260), "Your own mesh: connect it instead")
+    g.note(NOTE_POSE, (340, 1110), (300, 170))
     motion = g.add(
-        "PAMGraspRollout", (340, 0), (300, 460), hand=hand[0], start_pose=start[0], object=bottle[0], length=17, fps=8.0, lift_height=0.12
+        "PAMGraspRollout", (340, 0), (300, 480), hand=hand[0], start_pose=start[0], object=bottle[0], length=17, fps=8.0, lift_height=0.12
     )
     g.group("1 Pose", (-20, -80), (680, 1430), "pose")
     return motion
