@@ -13,7 +13,7 @@ LAYERS = [
     {"training", "evaluation", "cli"},
     {"dataset"},
     {"appearance", "motion", "mini"},
-    {"conditions"},
+    {"conditions", "recordings"},
     {"grasp"},
     {"hands"},
     {"geometry"},

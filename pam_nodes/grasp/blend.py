@@ -35,12 +35,13 @@ def blend(first: Trajectory, second: Trajectory, start: float, end: float) -> Tr
     return replace(first, hands=hands, objects=objects, report=None)
 
 
-def blend_poses(first: HandPose, second: HandPose, share: np.ndarray | float) -> HandPose:
+def blend_poses(first: HandPose, second: HandPose, share: np.ndarray | float, what: str = "all") -> HandPose:
     """Hand poses between two, every joint on the sphere.
 
     Args:
         first, second: T frames each; a single frame goes with any T.
         share: (T,) or one number, 0 gives the first and 1 the second.
+        what: "all", "fingers" or "wrist"; the rest is the first's.
 
     Raises:
         ValueError: hands of two sides, or lengths that do not fit.
@@ -50,13 +51,16 @@ def blend_poses(first: HandPose, second: HandPose, share: np.ndarray | float) ->
     total = max(len(first), len(second))
     if {len(first), len(second)} - {1, total}:
         raise ValueError(f"Expected two poses of the same length, or a single frame, found {len(first)} and {len(second)} frames.")
+    if what not in ("all", "fingers", "wrist"):
+        raise ValueError(f"Expected 'all', 'fingers' or 'wrist', found {what!r}.")
     weight = np.broadcast_to(np.asarray(share, np.float64), (total,))
+    fingers, wrist = (np.zeros(total) if what == other else weight for other in ("wrist", "fingers"))
     parts = {}
-    for name in ("global_orient", "hand_pose"):
+    for name, part in (("global_orient", wrist), ("hand_pose", fingers)):
         a, b = (np.asarray(getattr(pose, name), np.float64) for pose in (first, second))
-        parts[name] = _turned(*(np.broadcast_to(rows, (total, rows.shape[1])) for rows in (a, b)), weight)
+        parts[name] = _turned(*(np.broadcast_to(rows, (total, rows.shape[1])) for rows in (a, b)), part)
     a, b = np.asarray(first.transl, np.float64), np.asarray(second.transl, np.float64)
-    return replace(first, **parts, transl=a + weight[:, None] * (b - a))
+    return replace(first, **parts, transl=a + wrist[:, None] * (b - a))
 
 
 def _turned(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> np.ndarray:

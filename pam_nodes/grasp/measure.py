@@ -146,11 +146,14 @@ def _contact(hand: SkinnedHand, hand_track: HandTrack, track: ObjectTrack, solid
 
 def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(T, V, 3) unit normals of a deforming mesh."""
+    from scipy.sparse import csr_array
+
     a, b, c = (vertices[:, faces[:, k]] for k in range(3))
     weighted = np.cross(b - a, c - a)
-    normals = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(normals, (slice(None), faces[:, k]), weighted)
+    face, size = np.repeat(np.arange(len(faces)), 3), (vertices.shape[1], len(faces))
+    around = csr_array((np.ones(faces.size, np.float32), (faces.ravel(), face)), shape=size)
+    normals = (around @ np.moveaxis(weighted, 1, 0).reshape(len(faces), -1)).reshape(vertices.shape[1], len(vertices), 3)
+    normals = np.moveaxis(normals, 0, 1)
     return normals / (np.linalg.norm(normals, axis=2, keepdims=True) + 1e-12)
 
 

@@ -15,12 +15,16 @@ import numpy as np
 
 from .joints import TIP_TABLES
 from .model import PARENTS, HandModel
+from .smplx_backend import require_smplx
 from .unpickle import MAX_BYTES, load_restricted
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_NAME = "CC0 hand"
 DEFAULT_FILE = Path(__file__).parents[1] / "assets" / "hand" / "right.npz"
+MIRRORED = "-mirrored"
+"""End of the digest of a hand made by ``mirrored``."""
+
 SHAPES: dict[str, tuple[int | str, ...]] = {
     "v_template": ("V", 3),
     "f": ("F", 3),
@@ -63,6 +67,21 @@ def load_hand(path: str | Path, side: str | None = None, left_shape: str = "as_f
         raise ValueError(f"Cannot load the hand '{path.name}': {error}.") from error
 
 
+def choose_hand(path: str | Path | None, side: str, left_shape: str, tips: str, backend: str) -> HandModel:
+    """A hand file, or the CC0 hand for None, with the choices of ``load_hand`` and the code that skins it.
+
+    Raises:
+        ImportError: the smplx backend is asked for and not installed.
+    """
+    if backend == "smplx":
+        require_smplx()
+    if path is None:
+        hand = replace(load_default_hand(side), tip_ids=TIP_TABLES[tips]["right"])  # the left one is its mirror, vertex by vertex
+    else:
+        hand = load_hand(path, side, left_shape, tips)
+    return replace(hand, backend=backend)
+
+
 def load_default_hand(side: str = "right") -> HandModel:
     """The CC0 hand of the pack; the left one is the exact mirror of the right one."""
     if side not in ("right", "left"):
@@ -95,7 +114,7 @@ def mirrored(model: HandModel) -> HandModel:
         posedirs=model.posedirs * point[:, None] * feature,
         hands_mean=model.hands_mean * pose,
         hands_components=model.hands_components * pose,
-        digest=hashlib.sha256(f"{model.digest} mirrored".encode()).hexdigest(),
+        digest=model.digest.removesuffix(MIRRORED) if model.digest.endswith(MIRRORED) else model.digest + MIRRORED,
     )
 
 

@@ -30,6 +30,8 @@ THUMB = (
 )
 """Degrees of flexion, spread and twist of a finger's joints, base to tip."""
 
+MAX_LINES = 40
+
 
 @dataclass(frozen=True)
 class Excess:
@@ -110,6 +112,31 @@ def clamped(model: HandModel, pose: HandPose) -> HandPose:
     changed = np.asarray(pose.hand_pose, np.float64).reshape(len(pose), 15, 3).copy()
     changed[beyond[:, 0], beyond[:, 1]] = rows[beyond[:, 0], beyond[:, 1]]
     return replace(pose, hand_pose=changed.reshape(len(pose), 45).astype(pose.hand_pose.dtype))
+
+
+def check(model: HandModel, pose: HandPose, tolerance: float, clamp: bool) -> tuple[HandPose, list[Excess], str]:
+    """Check a pose for a person.
+
+    Args:
+        model: the hand.
+        pose: T frames.
+        tolerance: degrees beyond the range that are let pass.
+        clamp: give back the pose kept to the ranges.
+
+    Returns:
+        The pose, what is beyond its range, the worst first, and lines that say so.
+
+    Raises:
+        ValueError: a pose of the other hand, or one that is not finite.
+    """
+    if pose.side != model.side:
+        raise ValueError(f"Expected a pose of a {model.side} hand for '{model.name}', found a {pose.side} one: load a {pose.side} hand.")
+    if not pose.finite:
+        raise ValueError("The hand pose holds NaN or infinite numbers, expected finite ones: check where it comes from.")
+    found = sorted(excesses(model, pose, tolerance), key=lambda item: -abs(item.degrees - item.limit))
+    lines = [str(item) for item in found[:MAX_LINES]] + ([f"and {len(found) - MAX_LINES} more"] if len(found) > MAX_LINES else [])
+    text = "\n".join(lines) or f"All joints of {len(pose)} frame{'s' if len(pose) > 1 else ''} within a hand's range."
+    return (clamped(model, pose) if clamp else pose), found, text
 
 
 def _compose(bone: np.ndarray, flex: np.ndarray, flexion: float, spread: float, twist: float) -> np.ndarray:

@@ -27,8 +27,9 @@ class HandModel:
         hands_mean: (45,) float32, axis-angle.
         hands_components: (45, 45) float32 PCA rows.
         tip_ids: five vertex ids: thumb, index, middle, ring, pinky.
-        digest: sha256 of the file content, for caches.
+        digest: sha256 of the file content: the same for every hand of one file, whatever its betas.
         betas: shape coefficients that poses made for this hand start with; empty is the mean shape.
+        backend: "pam", or "smplx" to skin it with that package.
     """
 
     side: str
@@ -45,6 +46,7 @@ class HandModel:
     tip_ids: tuple[int, int, int, int, int]
     digest: str
     betas: tuple[float, ...] = ()
+    backend: str = "pam"
 
     @property
     def num_betas(self) -> int:

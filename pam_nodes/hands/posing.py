@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..geometry.rotations import axis_angle_to_matrix, euler_degrees_to_matrix, matrix_to_axis_angle
+from .conventions import SIZES, Convention, from_flat, to_flat
 from .joints import first_joint, rest_joints
 from .model import HandModel
 from .pose import HandPose
@@ -130,33 +131,49 @@ def _twist(axis_angle: np.ndarray, axis: np.ndarray) -> float:
     return float(2 * np.arctan2(np.sin(angle / 2) * (axis_angle @ axis) / angle, np.cos(angle / 2)))
 
 
-def pose_from_numbers(numbers: str | list[float] | np.ndarray, hands_mean: np.ndarray | None = None) -> np.ndarray:
-    """Read the 45 numbers of a hand pose.
+def pose_from_numbers(numbers: str | list[float] | np.ndarray, model: HandModel, convention: Convention = Convention.FLAT) -> np.ndarray:
+    """Read the numbers of a hand pose.
 
     Args:
-        numbers: 45 axis-angle values in MANO order (index, middle, pinky, ring, thumb), radians; text may separate them by spaces,
-            commas, semicolons, brackets and line breaks.
-        hands_mean: (45,) added when the numbers are relative to a mean pose (``flat_hand_mean=False``).
+        numbers: of 15 joints in MANO order (index, middle, pinky, ring, thumb), as many as the convention has; text may separate them by
+            spaces, commas, semicolons, brackets and line breaks.
+        model: the hand they were made for.
+        convention: what they mean.
 
     Returns:
-        (45,) float64.
+        (45,) float64 axis-angle, flat hand at zero.
 
     Raises:
-        ValueError: not 45, not numbers, or not finite.
+        ValueError: another count, not numbers, not finite, or PCA codes for a hand that is not MANO.
     """
     if isinstance(numbers, str):
         try:
             values = np.array([float(word) for word in _words(numbers)])
         except ValueError as error:
-            raise ValueError(f"Expected 45 numbers separated by commas or spaces, found something else: {error}.") from error
+            raise ValueError(f"Expected numbers separated by commas or spaces, found something else: {error}.") from error
     else:
         values = np.asarray(numbers, dtype=np.float64).ravel()
-    if len(values) != 45:
-        raise ValueError(f"Expected 45 numbers (15 joints, axis-angle x y z in radians), found {len(values)}.")
+    expected = SIZES.get(convention)
+    if expected is not None and len(values) != expected:
+        raise ValueError(f"Expected {expected} numbers (15 joints, {convention.value}), found {len(values)}.")
     finite = np.isfinite(values)
     if not finite.all():
         raise ValueError(f"Expected finite numbers, found {values[~finite][0]} at place {np.argmin(finite) + 1}.")
-    return values if hands_mean is None else values + hands_mean
+    return to_flat(model, values, convention)
+
+
+def numbers_of(model: HandModel, pose: HandPose, convention: str, components: int, frame: int) -> tuple[str, str, str, str]:
+    """One frame as text: the fingers in a convention, wrist rotation (axis-angle), translation and betas, separated by commas.
+
+    Raises:
+        ValueError: a frame that is not there, or PCA codes of a hand that is not MANO.
+    """
+    if not -len(pose) <= frame < len(pose):
+        raise ValueError(f"Expected a frame within {-len(pose)}..{len(pose) - 1}, found {frame}.")
+    one = pose.frame(frame)
+    fingers = from_flat(model, one.hand_pose[0], Convention(convention), components)
+    rows = (fingers, one.global_orient[0], one.transl[0], one.betas)
+    return tuple(", ".join(f"{value:.9g}" for value in np.ravel(row)) for row in rows)
 
 
 def place_hand(

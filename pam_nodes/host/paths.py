@@ -6,11 +6,13 @@ import os
 import folder_paths
 
 MESH_EXTENSIONS = {".obj", ".ply", ".stl", ".glb", ".off"}
+MOTION_EXTENSIONS = {".npz", ".npy", ".json", ".safetensors", ".pkl", ".pickle", ".pt", ".pth"}
 
 
 FOLDERS = {"mano": {".pkl", ".npz", ".safetensors"}, "graspxl": {".pt", ".npz", ".safetensors"}}
 """Model folders of the pack below ``models``, and the files they take."""
 
+NAMES = {"mano": "MANO_RIGHT and MANO_LEFT", "graspxl": "full_5600_r"}
 ADVICE = {
     "mano": "register at https://mano.is.tue.mpg.de, download mano_v1_2 and put the files of its models folder there, "
     "or choose the embedded CC0 hand.",
@@ -37,29 +39,48 @@ def model_path(key: str, name: str) -> str:
     if path is None:
         searched = ", ".join(folder_paths.get_folder_paths(key))
         kinds = ", ".join(sorted(FOLDERS[key]))
-        raise FileNotFoundError(f"No file '{name}' in {searched}, which takes {kinds}: {ADVICE[key]}")
+        raise FileNotFoundError(f"No file '{name}' in {searched}, which take {NAMES[key]} as {kinds}: {ADVICE[key]}")
     return path
 
 
 def mesh_files() -> list[str]:
     """Mesh files in ``input/3d`` and its subfolders, relative to the input folder, with forward slashes."""
-    base = folder_paths.get_input_directory()
-    found = []
-    for folder, _, names in os.walk(os.path.join(base, "3d"), followlinks=True):
-        for name in names:
-            if os.path.splitext(name)[1].lower() in MESH_EXTENSIONS:
-                found.append(os.path.relpath(os.path.join(folder, name), base).replace(os.sep, "/"))
-    return sorted(found)
+    return _input_files("3d", MESH_EXTENSIONS)
 
 
 def mesh_path(name: str) -> str:
     """Path of a mesh file in the input, output or temp folder; raises FileNotFoundError or ValueError."""
+    return _input_path(name, "mesh", "3d")
+
+
+def motion_files() -> list[str]:
+    """Motion files in ``input/motion`` and its subfolders."""
+    return _input_files("motion", MOTION_EXTENSIONS)
+
+
+def motion_path(name: str) -> str:
+    """Path of a motion file in the input, output or temp folder; raises FileNotFoundError or ValueError."""
+    return _input_path(name, "motion", "motion")
+
+
+def _input_files(folder: str, extensions: set[str]) -> list[str]:
+    base = folder_paths.get_input_directory()
+    found = []
+    for place, _, names in os.walk(os.path.join(base, folder), followlinks=True):
+        for name in names:
+            if os.path.splitext(name)[1].lower() in extensions:
+                found.append(os.path.relpath(os.path.join(place, name), base).replace(os.sep, "/"))
+    return sorted(found)
+
+
+def _input_path(name: str, what: str, folder: str) -> str:
     path = folder_paths.get_annotated_filepath(name)
     bases = (folder_paths.get_input_directory(), folder_paths.get_output_directory(), folder_paths.get_temp_directory())
     if not any(os.path.abspath(path).startswith(os.path.abspath(base) + os.sep) for base in bases):
-        raise ValueError(f"Expected a mesh file inside the input folder, found '{name}'.")
+        raise ValueError(f"Expected a {what} file inside the input folder, found '{name}'.")
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"No mesh file '{name}': put it into {os.path.join(bases[0], '3d')} and refresh the node list (press R).")
+        place = os.path.join(bases[0], folder)
+        raise FileNotFoundError(f"No {what} file '{name}': put it into {place} and refresh the node list (press R).")
     return path
 
 

@@ -6,8 +6,10 @@ from comfy_api.latest import io
 
 from ..host import paths
 from . import sockets
+from .hand_tools import CONVENTIONS
 
 EMBEDDED = "embedded CC0 hand"
+FROM_SWITCH = "axis-angle, as the switch says"
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 PRESETS = ["flat", "relaxed", "fist", "pinch", "tripod", "grasp", "point"]
 
@@ -86,6 +88,22 @@ class PAMLoadManoHand(io.ComfyNode):
                     tooltip="MANO_LEFT.pkl has mirrored shape directions in x. 'as_file' keeps them, as DexYCB needs; "
                     "'fixed' repairs them, so that equal betas give mirrored hands.",
                 ),
+                io.Combo.Input(
+                    "fingertips",
+                    options=["manopth", "smplx", "ho3d", "freihand"],
+                    default="manopth",
+                    optional=True,
+                    advanced=True,
+                    tooltip="Which vertices count as fingertips. manopth: DexYCB, OAKINK2 and PAM's pictures; smplx: HaMeR, ARCTIC.",
+                ),
+                io.Combo.Input(
+                    "backend",
+                    options=["pam", "smplx"],
+                    default="pam",
+                    optional=True,
+                    advanced=True,
+                    tooltip="Code that poses the skin. Both give the same to a thousandth of a millimetre; smplx must be installed by you.",
+                ),
             ],
             outputs=[sockets.ManoModel.Output("hand", tooltip="The hand model, for poses, rollouts and renders.")],
         )
@@ -104,12 +122,14 @@ class PAMLoadManoHand(io.ComfyNode):
         return EMBEDDED if hand_file in (None, EMBEDDED) else paths.file_digest(paths.model_path("mano", hand_file))
 
     @classmethod
-    def execute(cls, hand_file: str, side: str, betas: str = "", left_shape: str = "as_file") -> io.NodeOutput:
-        from ..hands.files import load_default_hand, load_hand
+    def execute(
+        cls, hand_file: str, side: str, betas: str = "", left_shape: str = "as_file", fingertips: str = "manopth", backend: str = "pam"
+    ) -> io.NodeOutput:
+        from ..hands.files import choose_hand
         from ..hands.posing import with_betas
 
-        hand = load_default_hand(side) if hand_file == EMBEDDED else load_hand(paths.model_path("mano", hand_file), side, left_shape)
-        return io.NodeOutput(with_betas(hand, betas))
+        path = None if hand_file == EMBEDDED else paths.model_path("mano", hand_file)
+        return io.NodeOutput(with_betas(choose_hand(path, side, left_shape, fingertips, backend), betas))
 
 
 class PAMHandPose(io.ComfyNode):
@@ -178,6 +198,15 @@ class PAMHandPoseFromNumbers(io.ComfyNode):
                     tooltip="On: zeros are the flat hand. Off: the numbers are relative to the hand's mean pose (GraspXL, ARCTIC, DexYCB). "
                     "On the embedded hand that mean is its own, so the result is approximate.",
                 ),
+                io.Combo.Input(
+                    "convention",
+                    options=[FROM_SWITCH, *CONVENTIONS],
+                    default=FROM_SWITCH,
+                    optional=True,
+                    advanced=True,
+                    tooltip="What the numbers are: 45 axis-angles (the switch says from where), 1 to 45 PCA codes (MANO hands only), "
+                    "60 of quaternions wxyz, 135 of matrices, 45 Euler angles.",
+                ),
             ],
             outputs=[sockets.ManoPose.Output("pose", tooltip="One hand pose, for example the start or the goal of a rollout.")],
         )
@@ -194,10 +223,14 @@ class PAMHandPoseFromNumbers(io.ComfyNode):
         rotation_y: float,
         rotation_z: float,
         flat_hand_mean: bool,
+        convention: str = FROM_SWITCH,
     ) -> io.NodeOutput:
+        from ..hands.conventions import Convention
         from ..hands.posing import place_hand, pose_from_numbers
 
-        numbers = pose_from_numbers(hand_pose, None if flat_hand_mean else hand.hands_mean)
+        if convention == FROM_SWITCH:
+            convention = Convention.FLAT if flat_hand_mean else Convention.MEAN
+        numbers = pose_from_numbers(hand_pose, hand, Convention(convention))
         return io.NodeOutput(place_hand(hand, numbers, (wrist_x, wrist_y, wrist_z), (rotation_x, rotation_y, rotation_z)))
 
 

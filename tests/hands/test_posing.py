@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pam_nodes.hands.conventions import Convention
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import PRESETS, FingerSlider, finger_pose, place_hand, pose_from_numbers, preset_pose, with_betas
 from pam_nodes.hands.skinning import skin
@@ -152,8 +153,9 @@ def test_neutral_thumb_points_inwards():
 def test_numbers_may_be_pasted_in_any_form():
     rows = np.arange(45).reshape(15, 3) / 100
     for text in (str(rows.tolist()), np.array2string(rows, max_line_width=30, threshold=99), "; ".join(map(str, rows.ravel()))):
-        np.testing.assert_allclose(pose_from_numbers(text), rows.ravel())
-    np.testing.assert_allclose(pose_from_numbers(rows, np.ones(45)), rows.ravel() + 1)
+        np.testing.assert_allclose(pose_from_numbers(text, load_default_hand()), rows.ravel())
+    hand = load_default_hand()
+    np.testing.assert_allclose(pose_from_numbers(rows, hand, Convention.MEAN), rows.ravel() + hand.hands_mean)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_numbers_may_be_pasted_in_any_form():
 )
 def test_bad_numbers_get_one_sentence(numbers, sentence):
     with pytest.raises(ValueError, match=sentence):
-        pose_from_numbers(numbers)
+        pose_from_numbers(numbers, load_default_hand())
 
 
 def test_betas_change_the_hand_and_its_wrist_stays():

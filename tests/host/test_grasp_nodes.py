@@ -131,3 +131,100 @@ def test_interrupt_stops_the_simulation(run_prompt, client):
 def test_second_run_is_cached(run_prompt):
     run_prompt(graph(seed=5))
     assert "rollout" in run_prompt(graph(seed=5)).cached
+
+
+@pytest.fixture
+def policy_file(host):
+    """A policy that closes the hand, in models/graspxl."""
+    from tests.grasp.policies import checkpoint, closing
+
+    folder = host.base / "models" / "graspxl"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = checkpoint(folder, closing(), "test_policy.pt")
+    yield path.name
+    path.unlink()
+
+
+def test_policy_moves_the_hand(run_prompt, probed, policy_file):
+    prompt = graph(with_target=False, max_attempts=1)
+    prompt["policy"] = node("PAMLoadGraspPolicy", policy_file=policy_file)
+    prompt["rollout"]["inputs"]["policy"] = ["policy", 0]
+    result = run_prompt(prompt)
+    fingers = probed(result, "motion")[0]["value.hands.0.pose.hand_pose"].reshape(9, 15, 3)
+    assert np.allclose(fingers[-1, 6:9], fingers[-1, 9:12]), "the little finger follows the ring finger"
+    assert "other proportions" in result.outputs["rollout"]["text"][0]
+
+
+def test_wrong_policy_file_is_named(run_prompt, host, policy_file):
+    path = host.base / "models" / "graspxl" / "other.pt"
+    path.write_bytes((path.parent / policy_file).read_bytes()[:500])
+    prompt = graph(with_target=False)
+    prompt["policy"] = node("PAMLoadGraspPolicy", policy_file="other.pt")
+    prompt["rollout"]["inputs"]["policy"] = ["policy", 0]
+    try:
+        with pytest.raises(NodeFailed, match=r"Cannot load the grasp policy 'other\.pt': the checkpoint is truncated or damaged"):
+            run_prompt(prompt)
+        prompt["policy"]["inputs"]["policy_file"] = "missing.pt"
+        with pytest.raises(PromptRejected, match=r"take full_5600_r\.pt|not in list"):
+            run_prompt(prompt)
+    finally:
+        path.unlink()
+
+
+def test_released_policy_in_the_host(run_prompt, probed, host, shared_dir):
+    import shutil
+
+    folder = host.base / "models" / "graspxl"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "full_5600_r.pt"
+    shutil.copy(shared_dir / "data/graspxl/policy/full_5600_r.pt", path)
+    prompt = graph(with_target=False, max_attempts=6)
+    prompt["policy"] = node("PAMLoadGraspPolicy", policy_file=path.name)
+    prompt["rollout"]["inputs"]["policy"] = ["policy", 0]
+    try:
+        assert probed(run_prompt(prompt), "motion")[1]["value.report.success"] is True
+    finally:
+        path.unlink()
+
+
+OBJECTIVE = dict(
+    heading="from above", heading_x=0.0, heading_y=0.0, heading_z=1.0, fix_turn=False, turn=0.0, fix_point=False, point_x=0.0, point_y=0.0,
+    point_z=0.0, max_width=0.12,
+)  # fmt: skip
+
+
+def test_objective_says_from_where(run_prompt, probed):
+    prompt = graph(with_target=False, max_attempts=3)
+    prompt["objective"] = node("PAMGraspObjective", **OBJECTIVE)
+    prompt["rollout"]["inputs"]["objective"] = ["objective", 0]
+    arrays, _ = probed(run_prompt(prompt), "motion")
+    wrist = arrays["value.hands.0.pose.transl"][:, 2] + 0.006
+    assert wrist.max() > 0.15, "the hand comes over the 9.5 cm high mug"
+    prompt["objective"]["inputs"] |= dict(heading="custom", heading_z=0.0)
+    with pytest.raises(PromptRejected, match="Expected a direction for the custom heading"):
+        run_prompt(prompt)
+
+
+def test_carry_and_put_down(run_prompt, probed):
+    place = dict(x=0.1, y=0.12, z=0.0, rotation_x=0.0, rotation_y=0.0, rotation_z=0.0, on_table=True)
+    prompt = graph(length=33, put_down=True)
+    prompt["goal"] = node("PAMPlaceObject", object=["mug", 0], **place)
+    prompt["rollout"]["inputs"]["goal_object"] = ["goal", 0]
+    result = run_prompt(prompt)
+    arrays, plain = probed(result, "motion")
+    assert np.linalg.norm(arrays["value.objects.0.poses"][-1, :3, 3] - [0.1, 0.12, 0]) < 0.03
+    assert plain["value.report.success"] is True and "from the goal" in result.outputs["rollout"]["text"][0]
+    prompt["goal"]["inputs"] |= dict(on_table=False, z=0.4)
+    with pytest.raises(NodeFailed, match="would be let go 40 cm above the table"):
+        run_prompt(prompt)
+
+
+def test_settled_object(run_prompt, probed):
+    place = dict(x=0.0, y=0.0, z=0.0, rotation_x=25.0, rotation_y=0.0, rotation_z=0.0, on_table=True, settle=True)
+    prompt = {
+        "box": node("PAMDemoObject", kind="box", size=1.0, natural_color=True, color="#b83a2e"),
+        "placed": node("PAMPlaceObject", object=["box", 0], **place),
+        "seen": node("PamProbe", value=["placed", 0], name="settled"),
+    }
+    arrays, _ = probed(run_prompt(prompt), "seen")
+    assert np.abs(arrays["value.object_to_world"][2, :3]).max() > 0.9999

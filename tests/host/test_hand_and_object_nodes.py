@@ -99,7 +99,7 @@ def test_hostile_hand_file_is_refused(run_prompt, folder, tmp_path):
             return os.system, (f"touch {tmp_path / 'executed'}",)
 
     (folder("models", "mano") / "evil.pkl").write_bytes(pickle.dumps({"v_template": Payload()}, 2))
-    with pytest.raises(NodeFailed, match=r"evil\.pkl.*system.*no part of a MANO file"):
+    with pytest.raises(NodeFailed, match=r"evil\.pkl.*system.*no part of a hand file"):
         run_prompt({"1": hand_node("evil.pkl"), "2": probe("1", "evil")})
     assert not (tmp_path / "executed").exists()
 

@@ -2,6 +2,16 @@
 
 from .conditions import studio
 from .pam import full, mini
+from .pose import editing, graspxl, recorded, target, two_hands
 
-WORKFLOWS = {"pam_pose_appearance_motion_mini": mini, "condition_studio": studio, "pam_pose_appearance_motion_flux_cogvideox": full}
+WORKFLOWS = {
+    "pam_pose_appearance_motion_mini": mini,
+    "condition_studio": studio,
+    "pam_pose_appearance_motion_flux_cogvideox": full,
+    "grasp_rollout_graspxl": graspxl,
+    "grasp_from_target_pose": target,
+    "play_recorded_motion": recorded,
+    "two_hands": two_hands,
+    "edit_motion": editing,
+}
 """Name of the file -> what builds it."""

@@ -19,18 +19,18 @@ Change the camera and only this and what follows runs again."""
 
 def pose_stage(g: Graph, length: int, fps: float, lift: float) -> Node:
     """Hand, object and rollout; returns the rollout."""
-    hand = g.add("PAMLoadManoHand", (0, 0), (300, 150))
+    hand = g.add("PAMLoadManoHand", (0, 0), (300, 200))
     start = g.add("PAMHandPose", (340, 0), (300, 460), "Start pose h_0", hand=hand[0], **START)
     target = g.add("PAMHandPose", (340, 520), (300, 460), "Target pose h_T", hand=hand[0], **TARGET)
-    mug = g.add("PAMDemoObject", (0, 220), (300, 150), kind="mug")
-    placed = g.add("PAMPlaceObject", (0, 430), (300, 230), object=mug[0])
+    mug = g.add("PAMDemoObject", (0, 250), (300, 150), kind="mug")
+    placed = g.add("PAMPlaceObject", (0, 450), (300, 260), object=mug[0])
     motion = g.add(
-        "PAMGraspRollout", (680, 0), (300, 320),
+        "PAMGraspRollout", (680, 0), (300, 480),
         hand=hand[0], start_pose=start[0], target_pose=target[0], object=placed[0], length=length, fps=fps, lift_height=lift, seed=0,
     )  # fmt: skip
-    glb = g.add("PAMPreviewMotion3D", (680, 380), (300, 80), trajectory=motion[0])
-    g.add("Preview3D", (680, 510), (300, 470), "The motion in 3D", model_file=glb[0])
-    g.note(POSE_NOTE, (0, 720), (300, 260))
+    glb = g.add("PAMPreviewMotion3D", (680, 530), (300, 80), trajectory=motion[0])
+    g.add("Preview3D", (680, 660), (300, 320), "The motion in 3D", model_file=glb[0])
+    g.note(POSE_NOTE, (0, 760), (300, 220))
     g.group("1 Pose", (-20, -80), (1020, 1080), "pose")
     return motion
 

@@ -1,0 +1,86 @@
+"""The same hands by the ``smplx`` package, for people who want exactly that code.
+
+Its licence is non-commercial research, so it is never installed with the pack and nothing else needs it. It is given arrays, never a file:
+it would unpickle one without limits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import numpy as np
+
+from .model import PARENTS, HandModel
+from .pose import HandPose
+
+
+def available() -> bool:
+    """Whether smplx can be imported."""
+    from importlib.util import find_spec
+
+    return find_spec("smplx") is not None
+
+
+def require_smplx() -> None:
+    """Raise ImportError with what to do when smplx is not installed."""
+    if not available():
+        raise ImportError(
+            "The smplx backend needs the package smplx (its licence is for non-commercial research): pip install smplx into ComfyUI's "
+            "Python, or choose the backend 'pam'."
+        )
+
+
+def skin_smplx(model: HandModel, pose: HandPose, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
+    """Pose a hand with ``smplx.MANO``.
+
+    Args:
+        model: the hand.
+        pose: T frames; its betas may be fewer than the model's.
+        device: torch's.
+
+    Returns:
+        vertices (T, V, 3) and joint positions (T, 16, 3), world frame, metres, float32.
+
+    Raises:
+        ImportError: smplx is not installed; the sentence says how to get it.
+    """
+    require_smplx()
+    import torch
+
+    layer = _layer(model, len(pose)).to(device)
+    betas = np.zeros((len(pose), model.num_betas), np.float32)
+    betas[:, : len(pose.betas)] = pose.betas
+
+    def tensor(array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(np.array(array, np.float32), device=device)
+
+    with torch.no_grad():
+        result = layer(
+            betas=tensor(betas), global_orient=tensor(pose.global_orient), hand_pose=tensor(pose.hand_pose), transl=tensor(pose.transl)
+        )
+    return result.vertices.cpu().numpy(), result.joints[:, :16].cpu().numpy()
+
+
+def _layer(model: HandModel, batch: int):
+    """smplx's module filled with the model's arrays."""
+    import smplx
+    from smplx.utils import Struct
+
+    tree = np.stack([np.array(PARENTS, np.int64), np.arange(16)])
+    arrays = {
+        "v_template": model.v_template,
+        "f": model.faces,
+        "weights": model.weights,
+        "J_regressor": model.J_regressor,
+        "shapedirs": model.shapedirs,
+        "posedirs": model.posedirs,
+        "hands_mean": model.hands_mean,
+        "hands_components": model.hands_components,
+        "kintree_table": tree,
+    }
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints a warning at each construction
+        return smplx.MANO(
+            model_path="", data_struct=Struct(**arrays), is_rhand=model.side == "right", use_pca=False, flat_hand_mean=True,
+            num_betas=model.num_betas, batch_size=batch,
+        )  # fmt: skip
