@@ -1,23 +1,37 @@
-"""Frames a second of the condition renderer. Run from the repository root: python -m benchmarks.rasterizer [--frames 49] [--pictures]"""
+"""Frames a second of the condition renderers beside the usual pyrender loop, on the same scenes in the same run.
+
+Run from the repository root: python -m benchmarks.rasterizer [--pyrender PYTHON] [--only numpy ...] [--memory 1000] [--cuda]
+
+A deforming hand and an object of 5k, 50k and 200k faces, 720 x 480, depth + ids + normals, the hand's normals worked out anew each time.
+PYTHON is one that has pyrender: python -m venv .pam/gl-venv, then pip install pyrender2 there. Times are the best of several runs; "cpu"
+adds up the threads of a process.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import resource
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
-from pam_nodes.conditions.clip import THREADS, render_clip
-from pam_nodes.conditions.depth import colorize_depth
-from pam_nodes.conditions.keypoints import draw_keypoints
+from pam_nodes.conditions.backends import THREADS, chosen, drawer_for, numba_works
+from pam_nodes.conditions.clip import render_clip
+from pam_nodes.conditions.frames import WANT, blank_frames
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
-from pam_nodes.conditions.pack import to_float
-from pam_nodes.conditions.segmentation import colorize_instances, instance_colors
+from pam_nodes.conditions.scene import Scene
 from pam_nodes.geometry.camera_build import orbit_camera
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import place_hand, preset_pose
 from pam_nodes.hands.skinning import skin
+
+ALL = ("depth", "ids", "normals")
+LOOP = Path(__file__).with_name("pyrender_loop.py")
 
 
 def bumpy_torus(faces: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,34 +73,134 @@ def speed(frames: int, wall: float, cpu: float) -> str:
     return f"{frames / wall:7.1f} fps {1000 * cpu / frames:7.2f} cpu ms/frame"
 
 
+def view(distance: float):
+    """The camera, so far from the scene in metres."""
+    return orbit_camera([0, -0.03, 0.08], distance, 20, 35, 40, 720, 480)
+
+
+def pyrender_loop(python: str, tracks, camera, repeat: int) -> tuple[float, float, np.ndarray]:
+    """Wall and processor time of the peer on a scene, and its ids."""
+    hand, body = tracks
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scene.npz"
+        meshes = {"hand": hand.vertices, "hand_faces": hand.faces, "object": body.vertices, "object_faces": body.faces, "poses": body.poses}
+        lens = {"intrinsics": camera.intrinsics, "world_to_camera": camera.world_to_camera, "size": [camera.width, camera.height]}
+        np.savez(path, **meshes, **lens)
+        done = subprocess.run([python, str(LOOP), str(path), "--repeat", str(repeat)], capture_output=True, text=True, check=True)
+        times = json.loads(done.stdout.splitlines()[-1])
+        return times["wall"], times["cpu"], np.load(f"{path}.out.npz")["ids"]
+
+
+def draw(backend: str, tracks, camera, python: str | None, repeat: int):
+    """Times of one renderer. The pyrender worker is warm; its own processor time is not seen from here."""
+    hand, body = tracks
+    if backend != "pyrender":
+        return timed(lambda: render_clip([deforming_track(hand.vertices, hand.faces, 1), body], camera, ALL, backend=backend), repeat)
+    os.environ["PAM_GL_PYTHON"] = python
+    drawer = drawer_for("pyrender", Scene(tracks), camera)
+
+    def work():
+        frames = blank_frames(ALL, len(hand), camera.height, camera.width)
+        for first in range(0, len(frames), drawer.batch):
+            drawer.draw(first, frames.part(first, first + drawer.batch))
+        return frames
+
+    work()
+    try:
+        return timed(work, repeat)
+    finally:
+        drawer.close()
+
+
+def floor(frames: int, repeat: int) -> tuple[float, float]:
+    """Wall and processor time of writing outputs of that size to fresh memory and doing nothing else."""
+
+    def work():
+        for each in blank_frames(ALL, frames, 480, 720).buffers:
+            each.fill(1)
+
+    return timed(work, repeat)[:2]
+
+
+def compare(name: str, faces: int, distance: float, options) -> dict[str, float]:
+    """Print every renderer's line for one scene; wall milliseconds a frame of each."""
+    camera, (tracks, _) = view(distance), scene(faces, options.frames)
+    ms, theirs = {}, None
+    if options.pyrender:
+        wall, cpu, theirs = pyrender_loop(options.pyrender, tracks, camera, options.repeat)
+        ms["loop"] = 1000 * wall / options.frames
+        print(f"{name:9}{faces:7} faces  {'pyrender loop':14} {speed(options.frames, wall, cpu)}")
+        peer = wall, cpu
+    for backend in options.only:
+        wall, cpu, drawn = draw(backend, tracks, camera, options.pyrender, options.repeat)
+        ms[backend] = 1000 * wall / options.frames
+        covered = 100 * (drawn.instance_ids > 0).mean()
+        line = f"{name:9}{faces:7} faces  {backend:14} {speed(options.frames, wall, cpu)}  covered {covered:.0f} %"
+        if theirs is not None:
+            line += f"  {peer[0] / wall:5.1f} x loop" + (f" ({peer[1] / cpu:.1f} x by cpu)" if backend != "pyrender" else "")
+            line += f", {(theirs != drawn.instance_ids).sum()} of {(theirs > 0).sum()} px differ"
+        print(line, flush=True)
+    return ms
+
+
+def memory(frames: int) -> None:
+    """Draw a long clip with everything kept, and print the most memory the process had."""
+    tracks, _ = scene(5000, frames)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    wall, cpu, _ = timed(lambda: render_clip(tracks, view(0.45), WANT), 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"{frames} frames, {' + '.join(WANT)}: {speed(frames, wall, cpu)}")
+    print(f"peak {peak / 1e6:.2f} GB, {(peak - before) / 1e6:.2f} GB of it for the clip")
+
+
+def on_device(frames: int, faces: int, repeat: int) -> None:
+    """Frames a second of the torch renderer on CUDA, pictures left on the device."""
+    import torch
+
+    from pam_nodes.conditions.raster_torch import TorchDrawer
+
+    drawer = TorchDrawer(Scene(scene(faces, frames)[0]), view(0.45), "cuda")
+
+    def work():
+        for first in range(0, frames, drawer.batch):
+            drawer.render(first, min(drawer.batch, frames - first))
+        torch.cuda.synchronize()
+
+    work()
+    wall, cpu, _ = timed(work, repeat)
+    print(f"{torch.cuda.get_device_name()}  {faces:7} faces, batches of {drawer.batch}  {speed(frames, wall, cpu)} without readback")
+
+
 def main() -> None:
-    """Print one line for each scene and stage."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print one line for each scene and renderer."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=49)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--faces", type=int, nargs="+", default=[5000, 50000, 200000])
-    parser.add_argument("--pictures", action="store_true", help="also time the pictures made of the buffers")
+    here = Path(".pam/gl-venv/bin/python")
+    parser.add_argument("--pyrender", default=str(here.absolute()) if here.exists() else None, help="a Python that has pyrender")
+    parser.add_argument("--only", nargs="+", help="renderers to time, default all that work here")
+    parser.add_argument("--memory", type=int, help="instead: draw so many frames with everything kept, and print the memory")
+    parser.add_argument("--cuda", action="store_true", help="instead: time torch on the GPU")
     options = parser.parse_args()
-    print(f"{options.frames} frames 720x480, {THREADS} threads of {os.cpu_count()} cores, NumPy {np.__version__}")
-    for distance, name in ((0.75, "normal"), (0.28, "close-up")):
-        camera = orbit_camera([0, -0.03, 0.08], distance, 20, 35, 40, 720, 480)
-        for faces in options.faces if name == "normal" else options.faces[:1]:
-            tracks, joints = scene(faces, options.frames)
-            for want in ({"depth", "ids"}, {"depth", "ids", "normals"}, {"rgb"}):
-                wall, cpu, frames = timed(lambda t=tracks, c=camera, w=want: render_clip(t, c, w), options.repeat)
-                share = "" if frames.instance_ids is None else f"  covered {100 * (frames.instance_ids > 0).mean():.0f} %"
-                print(f"{name:9}{faces:7} faces  {'+'.join(sorted(want)):18} {speed(options.frames, wall, cpu)}{share}")
-    if options.pictures:
-        frames = render_clip(tracks, camera, {"depth", "ids"})
-        colors = instance_colors(1, [14])
-        stages = {
-            "depth picture": lambda: colorize_depth(frames.depth),
-            "segmentation picture": lambda: colorize_instances(frames.instance_ids, colors),
-            "key points": lambda: [draw_keypoints([points], ["right"], camera) for points in joints],
-            "one IMAGE": lambda: to_float(frames.instance_ids[..., None].repeat(3, axis=3)),
-        }
-        for name, work in stages.items():
-            print(f"{name:35} {speed(options.frames, *timed(work, options.repeat)[:2])}")
+    options.only = options.only or ["numpy", *["numba"] * numba_works(), "torch", *["pyrender"] * bool(options.pyrender)]
+    if options.memory:
+        memory(options.memory)
+        return
+    if options.cuda:
+        for faces in options.faces:
+            on_device(options.frames, faces, options.repeat)
+        return
+    print(
+        f'{options.frames} frames 720x480, {THREADS} threads of {os.cpu_count()} cores, NumPy {np.__version__}, auto is "{chosen("auto")}"'
+    )
+    wall, cpu = floor(options.frames, options.repeat)
+    print(f"floor, first touch of the outputs: {speed(options.frames, wall, cpu)}")
+    wide = [compare("wide", faces, 0.45, options) for faces in options.faces]
+    near = compare("close-up", options.faces[0], 0.195, options)
+    for backend in near:
+        share = "" if backend == "loop" else f"; wide, floor / time: {100 * 1000 * wall / options.frames / wide[0][backend]:.0f} %"
+        print(f"{backend}: close-up takes {near[backend] / wide[0][backend]:.1f} x the wide scene{share}")
 
 
 if __name__ == "__main__":

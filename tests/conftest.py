@@ -11,7 +11,15 @@ import pytest
 from hostkit.host import HOME, ROOT, HostNotFound, find_host
 
 HERE = Path(__file__).parent
-NEEDS = {"host": "a ComfyUI host", "browser": "Chromium and Node.js", "shared": "the shared test data", "gpu": "CUDA", "smplx": "smplx"}
+NEEDS = {
+    "host": "a ComfyUI host",
+    "browser": "Chromium and Node.js",
+    "shared": "the shared test data",
+    "gpu": "CUDA",
+    "smplx": "smplx",
+    "gl": "pyrender and OpenGL",
+    "numba": "numba",
+}
 missing: dict[str, tuple[set[str], str]] = {}
 """What could not be tested: marker -> (ids of the skipped tests, reason)."""
 

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
 from ..geometry.camera import Camera
 from ..progress import Progress, silent
+from .backends import THREADS, Drawer, chosen, drawer_for, rasterizer_for, store_view
+from .frames import BYTES, WANT, Frames, blank_frames
 from .look import Look
 from .meshes import MeshTrack
 from .scene import Scene
 from .shading import Studio
 
-WANT = ("depth", "ids", "normals", "rgb")
-THREADS = min(os.cpu_count() or 1, 4)
-
-
-@dataclass(frozen=True, eq=False)
-class Frames:
-    """What was drawn of T frames; None where it was not wanted.
-
-    Attributes:
-        depth: (T, H, W) float32 camera z, metres, 0 where nothing was hit.
-        instance_ids: (T, H, W) uint8, 0 where nothing was hit.
-        normals: (T, H, W, 3) uint8, camera-space normal * 127.5 + 127.5 with x right, y up, z to the viewer; black where nothing was hit.
-        rgb: (T, H, W, 3) uint8 shaded picture.
-    """
-
-    depth: np.ndarray | None = None
-    instance_ids: np.ndarray | None = None
-    normals: np.ndarray | None = None
-    rgb: np.ndarray | None = None
+MEMORY = 1 << 29
+"""Bytes of one chunk of ``render_chunks``."""
 
 
 def render_clip(
@@ -44,6 +27,7 @@ def render_clip(
     look: Look = Look(),  # noqa: B008 (frozen)
     length: int | None = None,
     progress: Progress = silent,
+    backend: str = "auto",
 ) -> Frames:
     """Draw every frame of some meshes.
 
@@ -53,53 +37,133 @@ def render_clip(
         want: any of ``WANT``.
         look: light and colours of "rgb".
         length: how many frames, default all.
-        progress: called once a frame.
+        progress: called after each frame or batch of frames; may raise to stop, and then no thread is left running.
+        backend: one of ``BACKENDS``; all draw the same ids and depths, pyrender but for a few silhouette pixels.
 
     Returns:
         The arrays asked for.
+
+    Raises:
+        ValueError: unknown words, meshes of different lengths or with numbers that are not finite, too few camera poses.
     """
-    unknown = set(want) - set(WANT)
-    if unknown:
-        raise ValueError(f"Expected any of {', '.join(WANT)}, found {', '.join(sorted(unknown))}.")
-    scene = Scene(tracks)
-    total = len(scene) if length is None else length
-    shape = (total, camera.height, camera.width)
-    frames = Frames(
-        depth=np.zeros(shape, np.float32) if "depth" in want else None,
-        instance_ids=np.zeros(shape, np.uint8) if "ids" in want else None,
-        normals=np.zeros((*shape, 3), np.uint8) if "normals" in want else None,
-        rgb=np.empty((*shape, 3), np.uint8) if "rgb" in want else None,
-    )
-    studio = Studio(scene, camera, look) if "rgb" in want else None
-    if studio:
-        studio.prepare()
-
-    def draw(t: int) -> None:
-        if "normals" in want:
-            view = scene.view(t, camera)
-            _store(frames, t, view.surface.pixels, view.surface.z, view.instance)
-            flipped = view.normals * np.array([127.5, -127.5, -127.5], np.float32) + np.float32(127.5)
-            frames.normals[t].reshape(-1, 3)[view.surface.pixels] = np.rint(flipped).astype(np.uint8)
-        elif set(want) != {"rgb"}:
-            _store(frames, t, *scene.visible(t, camera))
-        if studio:
-            frames.rgb[t] = studio.frame(t)
-
-    with ThreadPoolExecutor(min(THREADS, total)) as pool:
-        jobs = [pool.submit(draw, t) for t in range(total)]
-        try:
-            for t, job in enumerate(jobs):
-                job.result()
-                progress(t + 1, total)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    total = checked(tracks, camera, want, length)
+    frames = blank_frames(want, total, camera.height, camera.width)
+    with _Film(tracks, camera, want, look, chosen(backend)) as film:
+        film.draw(0, frames, lambda done: progress(done, total))
     return frames
 
 
-def _store(frames: Frames, t: int, pixels: np.ndarray, z: np.ndarray, instance: np.ndarray) -> None:
-    """Write depth and ids of one frame where they are wanted."""
-    if frames.depth is not None:
-        frames.depth[t].reshape(-1)[pixels] = z
-    if frames.instance_ids is not None:
-        frames.instance_ids[t].reshape(-1)[pixels] = instance
+def render_chunks(
+    tracks: Sequence[MeshTrack],
+    camera: Camera,
+    want: Collection[str] = ("depth", "ids"),
+    look: Look = Look(),  # noqa: B008 (frozen)
+    length: int | None = None,
+    progress: Progress = silent,
+    backend: str = "auto",
+    memory: int = MEMORY,
+) -> Iterator[Frames]:
+    """Like ``render_clip`` for clips of any length: yields consecutive pieces of at most ``memory`` bytes (at least one frame)."""
+    total = checked(tracks, camera, want, length)
+    size = max(1, memory // (sum(BYTES[name] for name in want) * camera.height * camera.width))
+    with _Film(tracks, camera, want, look, chosen(backend)) as film:
+        for first in range(0, total, size):
+            frames = blank_frames(want, min(size, total - first), camera.height, camera.width)
+            film.draw(first, frames, lambda done, first=first: progress(first + done, total))
+            yield frames
+
+
+class _Film:
+    """The renderers of one clip."""
+
+    def __init__(self, tracks: Sequence[MeshTrack], camera: Camera, want: Collection[str], look: Look, backend: str):
+        self.camera = camera
+        self.scene = Scene(tracks, rasterizer_for(backend))
+        self.studio = Studio(self.scene, camera, look) if "rgb" in want else None
+        if self.studio:
+            self.studio.prepare()
+        # Shading and conditions see the same pixels, so one pass serves both, where that pass is ours.
+        self.shared = self.studio is not None and look.supersample == 1 and backend in ("numpy", "numba")
+        self.plain = set(want) != {"rgb"} and not self.shared
+        self.drawer = drawer_for(backend, self.scene, camera)
+
+    def __enter__(self) -> _Film:
+        return self
+
+    def __exit__(self, *problem) -> None:
+        self.drawer.close()
+
+    def draw(self, first: int, frames: Frames, done: Callable[[int], None]) -> None:
+        """Fill the frames, beginning with frame ``first`` of the scene; ``done`` hears how many of them there are so far."""
+        if self.plain:
+            _run(self.drawer, first, frames, done if self.studio is None else lambda count: done(count // 2))
+        if self.studio:
+            painter = _Painter(self.studio, self.shared, self.scene, self.camera)
+            half = len(frames) // 2
+            _run(painter, first, frames, (lambda count: done(half + (count + 1) // 2)) if self.plain else done)
+
+
+class _Painter:
+    """A ``Drawer`` of shaded pictures, and with ``shared`` of everything else in the same pass."""
+
+    batch = 1
+    threads = THREADS
+
+    def __init__(self, studio: Studio, shared: bool, scene: Scene, camera: Camera):
+        self.studio, self.shared, self.scene, self.camera = studio, shared, scene, camera
+
+    def draw(self, first: int, frames: Frames) -> None:
+        """See ``Drawer``."""
+        for row in range(len(frames)):
+            view = self.scene.view(first + row, self.camera) if self.shared else None
+            if view is not None:
+                store_view(frames, row, view)
+            frames.rgb[row] = self.studio.frame(first + row, view)
+
+
+def _run(drawer: Drawer, first: int, frames: Frames, done: Callable[[int], None]) -> None:
+    """Draw batch by batch in the drawer's threads; none of them outlives this call."""
+    ends = [(low, min(low + drawer.batch, len(frames))) for low in range(0, len(frames), drawer.batch)]
+    with ThreadPoolExecutor(min(drawer.threads, len(ends))) as pool:
+        jobs = [pool.submit(drawer.draw, first + low, frames.part(low, high)) for low, high in ends]
+        try:
+            for job, (_, high) in zip(jobs, ends, strict=True):
+                job.result()
+                done(high)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def checked(tracks: Sequence[MeshTrack], camera: Camera, want: Collection[str], length: int | None) -> int:
+    """How many frames to draw; says what is wrong before any work."""
+    unknown = set(want) - set(WANT)
+    if unknown:
+        raise ValueError(f"Expected any of {', '.join(WANT)}, found {', '.join(sorted(unknown))}.")
+    if not tracks:
+        raise ValueError("Expected at least one mesh to draw, found none.")
+    lengths = {len(track) for track in tracks}
+    if len(lengths) > 1:
+        found = ", ".join(f"mesh {track.instance} has {len(track)}" for track in tracks)
+        raise ValueError(f"Expected meshes with the same number of frames, found: {found}. Cut or hold the shorter ones.")
+    total = lengths.pop() if length is None else length
+    if not 1 <= total <= len(tracks[0]):
+        raise ValueError(f"Expected 1 to {len(tracks[0])} frames, found {total}.")
+    poses = camera.world_to_camera
+    if poses.ndim == 3 and len(poses) < total:
+        raise ValueError(f"Expected {total} camera poses, one a frame, found {len(poses)}: make the camera path as long as the motion.")
+    for track in tracks:
+        _check_finite(track)
+    return total
+
+
+def _check_finite(track: MeshTrack) -> None:
+    """Raise if a mesh has numbers that are not finite, and name the first."""
+    if not np.isfinite(track.vertices).all():
+        place = np.argwhere(~np.isfinite(track.vertices))[0]
+        where = f"vertex {place[-2]}" + (f" in frame {place[0]}" if track.poses is None else "")
+        found = track.vertices[tuple(place)]
+        raise ValueError(f"Mesh {track.instance}: expected finite coordinates, found {found} at {where}. Repair the mesh or the motion.")
+    if track.poses is not None and not np.isfinite(track.poses).all():
+        frame = np.argwhere(~np.isfinite(track.poses))[0][0]
+        raise ValueError(f"Mesh {track.instance}: expected a finite pose, found one that is not in frame {frame}. Repair the motion.")

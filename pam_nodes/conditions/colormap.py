@@ -1,4 +1,4 @@
-"""The inferno colour map as bytes, so that depth pictures need no plotting library."""
+"""The inferno colour map as bytes, so that depth pictures need no plotting library, and fast copying of colours."""
 
 import numpy as np
 
@@ -20,3 +20,8 @@ INFERNO = np.frombuffer(
     np.uint8,
 ).reshape(256, 3)
 """(256, 3) uint8 RGB, dark to bright. By N. Smith and S. van der Walt, CC0, as in matplotlib (rounded to 8 bit)."""
+
+
+def as_pixels(colors: np.ndarray) -> np.ndarray:
+    """Contiguous (..., 3) uint8 as a flat view of whole pixels, which NumPy moves several times faster than rows of three bytes."""
+    return colors.reshape(-1, 3).view("V3")[:, 0]

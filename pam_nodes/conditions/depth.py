@@ -1,40 +1,64 @@
-"""Metric depth to PAM's depth picture: inverse depth of the foreground, normalised over the clip, in inferno on black.
+"""Metric depth to depth pictures: PAM's inferno look, plain grey, and the ranges they are normalised with.
 
-The training pictures are DepthCrafter results (pam_reference.md, 1.2): affine-invariant inverse depth, min-max over the whole clip and the
-full frame with its background, near = bright, then masked. A simulation has no background, so one is assumed: the picture's dark end lies
-at ``BACKGROUND`` times the nearest foreground distance, or farther back where that is needed to keep the farthest foreground point at
-``DARKEST`` or brighter. With a hand and an object on a table the medians come to about 125 to 180 of 255, near those of training.
+PAM's training pictures are DepthCrafter results (pam_reference.md, 1.2): affine-invariant inverse depth, min-max over the whole clip and
+the full frame with its background, near = bright, then masked. A simulation has no background, so one is assumed. In inverse depth, the
+bright end lies ``HEADROOM`` times beyond the nearest foreground, the dark end at 1 / ``BACKGROUND`` of that, or farther back where that is
+needed to keep the farthest foreground at ``DARKEST`` or brighter. The three numbers were chosen on random reaching scenes to come near the
+data set's percentiles (``python -m benchmarks.depth_statistics``).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .colormap import INFERNO
+from .colormap import INFERNO, as_pixels
 
-BACKGROUND = 1.75
+HEADROOM = 1.02
+BACKGROUND = 2.1
 DARKEST = 0.15
-"""Smallest value of a foreground point, where 0 is the background and 1 the nearest point (about the 1 % quantile in training)."""
+OUTLIERS = 1
+"""Percent of the foreground's pixels at either end that do not decide the range: a fingertip passing the lens must not darken a clip."""
+MOST = 1_000_000
+"""So many pixels, spread evenly over all frames, decide the range of a clip that has more."""
+PERCENTILES = (1, 10, 50, 90, 99)
+TRAINING_PERCENTILES = {"hand": (33, 115, 178, 224, 243), "object": (23, 72, 147, 204, 228)}
+"""``PERCENTILES`` of the inferno index in DexYCB's depth pictures (pam_reference.md, 1.2)."""
+
+Limits = tuple[float, float]
+"""Near and far in metres; far may be infinite."""
 
 
-def depth_range(metric_depth: np.ndarray) -> tuple[float, float]:
-    """Near and far end of the depth picture of a clip.
+def depth_range(metric_depth: np.ndarray) -> Limits:
+    """PAM's range of a clip.
 
     Args:
         metric_depth: (T, H, W) float32 metres, 0 where nothing was hit.
 
     Returns:
-        (near, far) in metres: the nearest hit of all frames, and the assumed background, which may be infinitely far.
+        (near, far) in metres: just before the nearest foreground of all frames, and the assumed background, which may be infinitely far.
     """
-    hits = metric_depth[metric_depth > 0]
-    if not len(hits):
-        raise ValueError("Expected hand or object in the depth clip, found only background: point the camera at them.")
-    near, farthest = float(hits.min()), float(hits.max())
-    inverse = min(1 / (BACKGROUND * near), (1 / farthest - DARKEST / near) / (1 - DARKEST))
-    return near, 1 / inverse if inverse > 0 else np.inf
+    inverse = 1 / _sampled(metric_depth)
+    farthest, nearest = (float(q) for q in np.percentile(inverse, [OUTLIERS, 100 - OUTLIERS]))
+    bright = HEADROOM * nearest
+    dark = min(bright / BACKGROUND, (farthest - DARKEST * bright) / (1 - DARKEST))
+    return 1 / bright, 1 / dark if dark > 0 else np.inf
 
 
-def colorize_depth(metric_depth: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:
+def clip_limits(metric_depth: np.ndarray) -> Limits:
+    """Nearest and farthest foreground of all frames, metres; a millimetre apart at least (argument as in ``depth_range``)."""
+    hits = metric_depth[_foreground(metric_depth)]
+    near = float(hits.min())
+    return near, max(float(hits.max()), near + 1e-3)
+
+
+def checked_limits(near: float, far: float) -> Limits:
+    """A range that somebody typed."""
+    if not 0 < near < far:
+        raise ValueError(f"Expected a depth range of 0 < near < far in metres, found near {near:g} and far {far:g}.")
+    return near, far
+
+
+def colorize_depth(metric_depth: np.ndarray, limits: Limits | None = None) -> np.ndarray:
     """PAM's depth picture.
 
     Args:
@@ -44,13 +68,57 @@ def colorize_depth(metric_depth: np.ndarray, limits: tuple[float, float] | None 
     Returns:
         (T, H, W, 3) uint8: ``inferno[floor(255 v)]`` with v = 1 at near and 0 at far, linear in 1 / z; background (0, 0, 0).
     """
-    near, far = limits or depth_range(metric_depth)
-    scale = 1 / (1 / near - 1 / far)
-    table = np.concatenate([np.zeros((1, 3), np.uint8), INFERNO])
-    pictures = np.empty((*metric_depth.shape, 3), np.uint8)
+    limits = limits or depth_range(metric_depth)
+    pictures = np.zeros((*metric_depth.shape, 3), np.uint8)
     for depth, picture in zip(metric_depth, pictures, strict=True):
-        hit = depth > 0
-        value = (1 / np.where(hit, depth, near) - 1 / far) * scale
-        index = np.floor(255 * np.clip(value, 0, 1)).astype(np.int16) + 1
-        np.take(table, np.where(hit, index, 0), axis=0, out=picture)
+        hit = np.flatnonzero(depth > 0)
+        value = brightness(depth.ravel()[hit], limits)
+        value *= np.float32(255)
+        as_pixels(picture)[hit] = np.take(as_pixels(INFERNO), value.astype(np.uint8))
     return pictures
+
+
+def grey_depth(metric_depth: np.ndarray, limits: Limits | None = None, inverse: bool = True) -> np.ndarray:
+    """Depth as brightness, near = 1, background = 0, for ControlNets that want plain grey.
+
+    Args:
+        metric_depth: (T, H, W) float32 metres, 0 where nothing was hit.
+        limits: (near, far) in metres, default ``clip_limits`` of this clip.
+        inverse: linear in 1 / z, as most depth estimators and ControlNets have it; otherwise linear in z.
+
+    Returns:
+        (T, H, W) float32 in 0..1.
+    """
+    limits = limits or clip_limits(metric_depth)
+    result = np.zeros(metric_depth.shape, np.float32)
+    for depth, grey in zip(metric_depth, result, strict=True):
+        hit = np.flatnonzero(depth > 0)
+        grey.reshape(-1)[hit] = brightness(depth.ravel()[hit], limits, inverse)
+    return result
+
+
+def brightness(z: np.ndarray, limits: Limits, inverse: bool = True) -> np.ndarray:
+    """(N,) float32 values in 0..1 of (N,) depths: 1 at the near limit, 0 at the far one, linear in 1 / z, or in z."""
+    near, far = limits
+    ends = (1 / near, 1 / far) if inverse else (near, far)
+    scale = np.float32(1 / (ends[0] - ends[1]))
+    value = np.reciprocal(z) if inverse else z.copy()
+    value -= np.float32(ends[1])
+    value *= scale
+    return np.clip(value, 0, 1, out=value)
+
+
+def _foreground(metric_depth: np.ndarray) -> np.ndarray:
+    """Where something was hit; raises if that is nowhere."""
+    hit = metric_depth > 0
+    if not hit.any():
+        raise ValueError("Expected hand or object in the depth clip, found only background: point the camera at them.")
+    return hit
+
+
+def _sampled(metric_depth: np.ndarray) -> np.ndarray:
+    """(N,) foreground depths among ``MOST`` pixels of the clip, or among all if those see none."""
+    pixels = metric_depth.reshape(-1)
+    some = pixels[:: 1 + pixels.size // MOST]
+    hits = some[some > 0]
+    return hits if len(hits) else metric_depth[_foreground(metric_depth)]

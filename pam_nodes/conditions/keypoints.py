@@ -6,17 +6,16 @@ spindles; no anti-aliasing. The rules are in pixels of a 480 pixel high picture.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from ..geometry.camera import Camera
-from ..geometry.camera_build import project
-from .polygon import disc, ellipse, paint
+from .polygon import disc, ellipses, paint
 
 BONES = tuple((0 if k == 0 else 4 * finger + k, 4 * finger + k + 1) for finger in range(5) for k in range(4))
 """(parent, child) joints of bone 4 * finger + k."""
+ENDS = np.array(BONES)
 WRIST, LITTLE_TIP = 0, 20
 LENGTH_LIMITS = (5, 150)
 """Bones this short or long are not drawn, pixels."""
@@ -45,6 +44,7 @@ class Drawing:
 STYLES = {"dexycb": Drawing(), "oakink2": Drawing(thumb=4, finger=2, wraps=True, sided=True)}
 
 
+@cache
 def hand_colors(style: str = "dexycb", side: str = "right") -> tuple[np.ndarray, np.ndarray]:
     """(21, 3) joint and (20, 3) bone colours, uint8: a base for each family of four, + 35 for each step along it."""
     drawing = STYLES[style]
@@ -57,52 +57,77 @@ def hand_colors(style: str = "dexycb", side: str = "right") -> tuple[np.ndarray,
 def draw_hand(
     canvas: np.ndarray,
     pixels: np.ndarray,
-    z: np.ndarray,
+    shown: np.ndarray,
     style: str = "dexycb",
     side: str = "right",
-    variant: str = "motion",
+    thumb_on_top: bool = False,
     scale: float = 1.0,
+    light: np.ndarray | None = None,
 ) -> None:
     """Draw one hand into an (H, W, 3) uint8 canvas.
 
     Args:
         canvas: drawn into.
         pixels: (21, 2) joints, pixels, rounded here.
-        z: (21,) camera z of the joints, metres; joints at z <= 0 are left out with their bones.
+        shown: (21,) bool; other joints are left out with their bones.
         style: "dexycb" or "oakink2".
         side: "right" or "left".
-        variant: "motion": the thumb is drawn last if the wrist is nearer than the little finger's tip; "appearance": always first.
+        thumb_on_top: draw from the little finger to the thumb instead of the other way, see ``thumb_is_nearer``.
         scale: of all sizes; 1 is exact for pictures 480 pixels high.
+        light: (21,) brightness 0..1 of the joints and of the bones that end there; default 1.
     """
     drawing = STYLES[style]
     joint_colors, bone_colors = hand_colors(style, side)
-    seen = z > 0
-    points = np.rint(np.where(seen[:, None], pixels, 0)).astype(int)
-    circle = disc(_sized(drawing.radius, scale))
-    for j in np.nonzero(seen)[0]:
-        paint(canvas, circle, points[j], joint_colors[j])
-    order = reversed(range(20)) if variant == "motion" and z[WRIST] < z[LITTLE_TIP] else range(20)
-    for bone in order:
-        parent, child = BONES[bone]
-        if seen[parent] and seen[child]:
-            half_width = _sized(drawing.thumb if bone < 4 else drawing.finger, scale)
-            _draw_bone(canvas, points[parent], points[child], half_width, bone_colors[bone], scale)
+    if light is not None:
+        joint_colors = np.rint(joint_colors * light[:, None]).astype(np.uint8)
+        bone_colors = np.rint(bone_colors * light[ENDS[:, 1], None]).astype(np.uint8)
+    points = np.rint(np.where(shown[:, None], pixels, 0)).astype(np.int64)
+    circle, joints = disc(_sized(drawing.radius, scale)), np.flatnonzero(shown)
+    discs = (points[joints, None] + circle).reshape(-1, 2)
+    spindles, bone = _spindles(points, shown, drawing, thumb_on_top, scale)
+    colors = np.concatenate([np.repeat(joint_colors[joints], len(circle), axis=0), bone_colors[bone]])
+    paint(canvas, np.concatenate([discs, spindles]), colors)
 
 
-def _draw_bone(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, half_width: int, color: np.ndarray, scale: float) -> None:
-    """A spindle between two joints; midpoint, half length and degrees are cut to integers, towards zero."""
-    (x1, y1), (x2, y2) = start.tolist(), end.tolist()
-    length = math.hypot(x1 - x2, y1 - y2)
-    if not LENGTH_LIMITS[0] * scale < length < LENGTH_LIMITS[1] * scale:
-        return
-    x, y = int((x1 + x2) / 2), int((y1 + y2) / 2)
-    angle = int(math.degrees(math.atan2(y1 - y2, x1 - x2)))
-    paint(canvas, ellipse(int(length / 2), half_width, angle % 360, x % 2 == 1, y % 2 == 1), (x, y), color)
+def _spindles(points: np.ndarray, shown: np.ndarray, drawing: Drawing, thumb_on_top: bool, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """(M, 2) pixels of all bones between (21, 2) int64 joints in drawing order, and the (M,) bone of each."""
+    order = np.arange(20)[::-1] if thumb_on_top else np.arange(20)
+    parent, child = ENDS[order].T
+    length = np.hypot(*(points[parent] - points[child]).T)
+    long_enough = (length > LENGTH_LIMITS[0] * scale) & (length < LENGTH_LIMITS[1] * scale)
+    kept = np.flatnonzero(shown[parent] & shown[child] & long_enough)
+    parent, child, order, length = parent[kept], child[kept], order[kept], length[kept]
+    # The midpoint, half length and degrees are cut to integers, towards zero.
+    centre = np.trunc((points[parent] + points[child]) / 2).astype(np.int64)
+    across, down = (points[parent] - points[child]).T
+    angle = np.trunc(np.degrees(np.arctan2(down, across))).astype(np.int64)
+    half_width = np.where(order < 4, _sized(drawing.thumb, scale), _sized(drawing.finger, scale))
+    pixels, which = ellipses(centre, np.trunc(length / 2).astype(np.int64), half_width, angle)
+    return pixels, order[which]
 
 
-def _sized(pixels: int, scale: float) -> int:
-    """A size at another picture height, at least one pixel."""
-    return max(1, round(pixels * scale))
+def thumb_is_nearer(z: np.ndarray) -> bool:
+    """PAM's rule for drawing the thumb last: the wrist is nearer than the little finger's tip; z is (21,) camera depths."""
+    return bool(z[WRIST] < z[LITTLE_TIP])
+
+
+def draw_missing_hand(canvas: np.ndarray, style: str = "dexycb") -> None:
+    """What PAM's loaders draw for a DexYCB frame without a hand: all joints at (-1, -1) leave a dot of 2 x 2 pixels in the corner."""
+    if style == "dexycb":
+        draw_hand(canvas, np.full((21, 2), -1.0), np.ones(21, bool), style)
+
+
+def merge_hands(one: np.ndarray, two: np.ndarray, two_is_nearer: np.ndarray) -> np.ndarray:
+    """OAKINK2's rule for two hands: where both drew, the one whose surface is nearer; elsewhere whichever drew.
+
+    PAM's script leaves the shared pixels black in frames in which the left hand is nowhere deeper; that is a fault and not repeated.
+
+    Args:
+        one, two: (H, W, 3) uint8 drawings of one hand each.
+        two_is_nearer: (H, W) bool.
+    """
+    drawn = two.any(axis=2) & (two_is_nearer | ~one.any(axis=2))
+    return np.where(drawn[..., None], two, one)
 
 
 def auto_scale(width: int, height: int) -> float:
@@ -110,33 +135,6 @@ def auto_scale(width: int, height: int) -> float:
     return min(width, height) / 480
 
 
-def draw_keypoints(
-    joints: list[np.ndarray],
-    sides: list[str],
-    camera: Camera,
-    style: str = "dexycb",
-    variant: str = "motion",
-    scale: float | None = None,
-    frame: int = 0,
-) -> np.ndarray:
-    """Key-point picture of one frame.
-
-    Hands are drawn from far to near by their mean depth, so the nearer one stays whole where both drew.
-
-    Args:
-        joints: for each hand, (21, 3) world joints, metres.
-        sides: for each hand, "right" or "left".
-        camera: picture size and pose.
-        style, variant: see ``draw_hand``.
-        scale: of all sizes, default ``auto_scale``.
-        frame: which pose of a moving camera.
-
-    Returns:
-        (H, W, 3) uint8, black where nothing is drawn.
-    """
-    canvas = np.zeros((camera.height, camera.width, 3), np.uint8)
-    scale = auto_scale(camera.width, camera.height) if scale is None else scale
-    seen = [(*project(camera, points, frame), side) for points, side in zip(joints, sides, strict=True)]
-    for pixels, z, side in sorted(seen, key=lambda hand: -hand[1].mean()):
-        draw_hand(canvas, pixels, z, style, side, variant, scale)
-    return canvas
+def _sized(pixels: int, scale: float) -> int:
+    """A size at another picture height, at least one pixel."""
+    return max(1, round(pixels * scale))

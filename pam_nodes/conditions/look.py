@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 
-from .raster import F
+from ..geometry.primitives import parse_color
+from .transform import F
 
 Color = tuple[float, float, float]
 SKIN_TONES: dict[str, Color] = {
@@ -36,6 +37,8 @@ class Look:
         gloss: strength of the objects' highlight.
         shadow_softness: width of the shadow's edge, metres.
         supersample: pixels are drawn at this multiple and averaged, for smooth edges.
+        background: (1 or T, H, W, 3) uint8 sRGB pictures of the view's size, shown instead of table and wall; shadows fall on them
+            where the table would be.
     """
 
     skin: Color = SKIN_TONES["medium"]
@@ -51,12 +54,28 @@ class Look:
     gloss: float = 0.22
     shadow_softness: float = 0.006
     supersample: int = 1
+    background: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def light_direction(self) -> np.ndarray:
         """(3,) unit vector from the scene to the lamp, world."""
         azimuth, elevation = np.radians([self.light_azimuth, self.light_elevation])
         return np.array([np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)], F)
+
+
+def table_look(pattern: str, wall: str, background: np.ndarray | None = None, **values) -> Look:
+    """Look of people's words.
+
+    Args:
+        pattern: one of ``PATTERNS``, or "none" for no table.
+        wall: colour behind it, such as "#ccd1d6".
+        background: as in ``Look``; the table, on which shadows fall, then has no end.
+        values: further attributes of ``Look``.
+    """
+    values |= {"wall": parse_color(wall), "background": background}
+    if pattern == "none":
+        return Look(table=None, **values)
+    return Look(pattern=pattern, table_size=Look.table_size if background is None else None, **values)
 
 
 def to_linear(color: Color) -> np.ndarray:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .raster import F, rotate, transform
+from .transform import F, rotate, transform
 
 CREASE = np.radians(40.0)
 """Faces that meet at a larger angle have an edge between them, not a rounded one."""
+FRAMES = 64
+"""Of which normals are worked out at once: a long clip must not need their faces' normals all together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +39,31 @@ class MeshTrack:
     def __len__(self) -> int:
         return len(self.vertices if self.poses is None else self.poses)
 
-    def at(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """World vertices (V, 3) and normals (N, 3) of one frame, float32."""
-        if self.poses is None:
-            return self.vertices[frame], self.normals[frame]
-        return transform(self.poses[frame], self.vertices), rotate(self.poses[frame], self.normals)
+    def vertices_at(self, frame: int, world_to_camera: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """(V, 3) float32 vertices of one frame, world, or seen from a (4, 4) pose; out: (3, V) to write them to."""
+        points = self.vertices if self.poses is not None else self.vertices[frame]
+        pose = self.pose(frame, world_to_camera)
+        if pose is not None:
+            return transform(pose, points, out)
+        if out is None:
+            return points
+        out[:] = points.T
+        return out.T
+
+    def normals_at(self, frame: int, index: np.ndarray, world_to_camera: np.ndarray, out: np.ndarray) -> None:
+        """Write some normals of one frame, seen from a (4, 4) pose, to a (3, len(index)) float32 array."""
+        normals = self.normals if self.poses is not None else self.normals[frame]
+        rotate(self.pose(frame, world_to_camera), normals.take(index, axis=0), out)
+
+    def rotation(self, frame: int, world_to_camera: np.ndarray) -> np.ndarray:
+        """(3, 3) rotation of ``normals`` to the camera."""
+        return self.pose(frame, world_to_camera)[:3, :3]
+
+    def pose(self, frame: int, world_to_camera: np.ndarray | None) -> np.ndarray | None:
+        """Frame of ``vertices`` to the camera (to the world without one); None where they are the same."""
+        if self.poses is None or world_to_camera is None:
+            return world_to_camera if self.poses is None else self.poses[frame]
+        return np.asarray(world_to_camera, np.float64) @ self.poses[frame]
 
 
 def deforming_track(vertices: np.ndarray, faces: np.ndarray, instance: int) -> MeshTrack:
@@ -52,7 +74,7 @@ def deforming_track(vertices: np.ndarray, faces: np.ndarray, instance: int) -> M
 
 def rigid_track(vertices: np.ndarray, faces: np.ndarray, poses: np.ndarray, instance: int, color: tuple[float, float, float]) -> MeshTrack:
     """Track of an object: (V, 3) vertices moved by (T, 4, 4) poses, hard edges where faces meet at more than ``CREASE``."""
-    vertices = np.asarray(vertices, F)
+    vertices = np.asfortranarray(vertices, F)
     normals, normal_faces = crease_normals(vertices, faces)
     return MeshTrack(vertices, faces, normals, normal_faces, instance, np.asarray(poses), color)
 
@@ -65,7 +87,11 @@ def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(T, V, 3) unit normals of (T, V, 3) vertices: the area-weighted mean of the faces around each vertex."""
-    return _gathered(face_normals(vertices, faces), faces, vertices.shape[-2])
+    normals = np.empty(vertices.shape, F)
+    for first in range(0, len(vertices), FRAMES):
+        block = vertices[first : first + FRAMES]
+        normals[first : first + FRAMES] = _gathered(face_normals(block, faces), faces, vertices.shape[-2])
+    return normals
 
 
 def crease_normals(vertices: np.ndarray, faces: np.ndarray, angle: float = CREASE) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from .colormap import INFERNO
+from .flow import FlowVideo
 from .segmentation import ADE20K, HAND
 from .video import MODALITIES, ConditionVideo
 
 SHARP = ("segmentation", "keypoints")
-"""Pictures of plain colours: resized by picking the nearest pixel, never mixed."""
+"""Pictures of plain colours: DexYCB's are resized by picking a pixel, never mixed. OAKINK2's are mixed, as PAM's loader does."""
 BLACK = 20
 """8-bit value up to which a pixel of a segmentation picture is background (pam_reference 1.2)."""
 SAME_COLOR = 40
@@ -53,18 +54,66 @@ def resize(pictures: np.ndarray, width: int, height: int, sharp: bool) -> np.nda
 
 
 def _nearest(source: int, target: int) -> np.ndarray:
-    """Index of the source pixel under the centre of each target pixel."""
-    return ((np.arange(target) + 0.5) * source / target).astype(np.int64)
+    """Index of the source pixel for each target pixel, rounded down as torch's "nearest" does, with which PAM's loaders resize."""
+    scale = np.float32(source / target)
+    return np.minimum((np.arange(target, dtype=np.float32) * scale).astype(np.int64), source - 1)
 
 
 def resized(video: ConditionVideo, width: int, height: int) -> ConditionVideo:
-    """The same clip at another size, every modality with the filter that suits it."""
-    changes = {}
+    """The same clip stretched to another size, every modality with the filter of PAM's loaders (pam_reference.md, 1.1 and 1.2).
+
+    Depth is masked again after it was mixed, so that its edge stays sharp. Optical flow is dropped: it holds for one size only.
+    """
+    if video.shape[1:] == (height, width):
+        return video
+    changes: dict = {"flow": None}
     for name in (*MODALITIES, "metric_depth", "instance_ids"):
         frames = getattr(video, name)
         if frames is not None:
-            changes[name] = resize(frames, width, height, sharp=name not in ("depth", "normals"))
+            sharp = name in ("metric_depth", "instance_ids") or (name in SHARP and video.style == "dexycb")
+            changes[name] = resize(frames, width, height, sharp)
+    if "depth" in changes and ("segmentation" in changes or "instance_ids" in changes):
+        _mask_depth(changes, video.style)
     return replace(video, **changes)
+
+
+def _mask_depth(changes: dict, style: str) -> None:
+    """Blacken depth where the resized label, or OAKINK2's resized colour, is background."""
+    if style == "oakink2" and "segmentation" in changes:
+        background = (changes["segmentation"] < BLACK).all(axis=3)
+    elif "instance_ids" in changes:
+        background = changes["instance_ids"] == 0
+    else:
+        background = ~changes["segmentation"].any(axis=3)
+    changes["depth"] = np.where(background[..., None], np.uint8(0), changes["depth"])
+
+
+def first_frames(video: ConditionVideo, length: int, stretch: bool = True) -> ConditionVideo:
+    """A clip of a fixed number of frames by PAM's rule: every n-th frame from the first, n = frames // length (pam_reference.md, 1.1).
+
+    Args:
+        video: at least ``length`` frames.
+        length: frames wanted.
+        stretch: False takes consecutive frames instead, as PAM's simulation script does.
+    """
+    total = video.shape[0]
+    if not 1 <= length <= total:
+        raise ValueError(f"Expected a clip of at least {length} frames, found {total}: make a longer motion, or ask for fewer frames.")
+    step = total // length if stretch else 1
+    chosen = slice(0, step * length, step)
+    names = (*MODALITIES, "metric_depth", "instance_ids")
+    changes = {name: getattr(video, name)[chosen] for name in names if getattr(video, name) is not None}
+    keeps_flow = video.flow is not None and step == 1
+    flow = FlowVideo(video.flow.flow[chosen], video.flow.state[chosen]) if keeps_flow else None
+    return replace(video, **changes, flow=flow)
+
+
+def fitted(
+    video: ConditionVideo, width: int, height: int, length: int | None = None, stretch: bool = True, fps: float | None = None
+) -> ConditionVideo:
+    """A clip of a model's size, length and speed: ``first_frames`` (all if None), then ``resized``, played at ``fps`` (None: as it is)."""
+    clip = resized(video if length is None else first_frames(video, length, stretch), width, height)
+    return clip if fps is None else replace(clip, fps=fps)
 
 
 def pack_images(
@@ -77,7 +126,7 @@ def pack_images(
     """Make a condition clip of pictures, or replace modalities of one.
 
     Args:
-        images: float (T, H, W, C) in 0..1 by modality: any of depth, segmentation, keypoints, normals.
+        images: float (T, H, W, C) in 0..1 by modality: any of ``MODALITIES``.
         base: clip that the pictures go into; they are stretched to its size. Without one the first picture's size rules.
         fps, style: of a new clip; those of ``base`` are kept.
         color_grey_depth: depth pictures without colour (near = bright) get PAM's inferno look, and black where ``base`` shows background.
@@ -95,7 +144,8 @@ def pack_images(
         if len(frames) != length:
             raise ValueError(f"Expected {length} frames in every modality, found {len(frames)} in {name}: give clips of one length.")
 
-    pictures = {name: resize(to_bytes(frames), width, height, sharp=name in SHARP) for name, frames in images.items()}
+    mixes = (base.style if base else style) == "oakink2"
+    pictures = {name: resize(to_bytes(frames), width, height, sharp=name in SHARP and not mixes) for name, frames in images.items()}
     if color_grey_depth and "depth" in pictures:
         pictures["depth"] = _colored(pictures["depth"], base)
     video = base or ConditionVideo(fps=fps, style=style)
@@ -117,10 +167,14 @@ def _colored(depth: np.ndarray, base: ConditionVideo | None) -> np.ndarray:
     return np.where(foreground[..., None], INFERNO[grey], 0).astype(np.uint8)
 
 
-def pictures_of(video: ConditionVideo, name: str) -> np.ndarray:
-    """(T, H, W, 3) uint8 of one modality; black if the clip lacks it, which is how PAM says "not given"."""
+def picked(video: ConditionVideo, name: str, start: int = 0, length: int | None = None) -> np.ndarray | None:
+    """``length`` frames (None: to the end) of one modality from ``start`` on, (T, H, W, 3) uint8, or None if the clip lacks it."""
+    total = video.shape[0]
+    end = total if length is None else start + length
+    if not 0 <= start < end <= total:
+        raise ValueError(f"Expected frames between 0 and {total}, found {start} to {end}: lower start or length.")
     frames = getattr(video, name)
-    return np.zeros((*video.shape, 3), np.uint8) if frames is None else frames
+    return None if frames is None else frames[start:end]
 
 
 def masks(video: ConditionVideo) -> tuple[np.ndarray, np.ndarray]:

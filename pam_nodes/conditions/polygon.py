@@ -6,9 +6,11 @@ one-degree polygon of ``ellipse2Poly`` with its seven-digit sine table, and the 
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
+
+from .colormap import as_pixels
 
 
 @cache
@@ -22,87 +24,108 @@ def disc(radius: int) -> np.ndarray:
         dy, error, plus = dy + 1, error + plus, plus + 2
         if error > 0:
             error, dx, minus = error - minus, dx - 1, minus - 2
-    return _rows(-extent, extent, -radius)
+    x, row = _spans(-extent, extent)
+    return np.stack([x, row - radius], axis=1)
 
 
-@lru_cache(maxsize=20000)
-def ellipse(half_length: int, half_width: int, angle: int, odd_x: bool = False, odd_y: bool = False) -> np.ndarray:
-    """Filled rotated ellipse.
+def ellipses(centre: np.ndarray, half_length: np.ndarray, half_width: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of N filled rotated ellipses.
 
     Args:
-        half_length, half_width: half axes, pixels.
-        angle: degrees, clockwise in the picture.
-        odd_x, odd_y: parity of the centre: halves are rounded to even, so it decides ties.
+        centre: (N, 2) int64 pixels.
+        half_length, half_width: (N,) int64 half axes, pixels.
+        angle: (N,) int64 degrees, clockwise in the picture.
 
     Returns:
-        (N, 2) int64 offsets (x, y) from the centre.
+        (M, 2) int64 pixels (x, y), one ellipse after the other, and (M,) the ellipse each belongs to.
     """
-    parity = np.array([odd_x, odd_y], np.int64)
-    start = _polygon(half_length, half_width, angle, parity)
-    end = np.roll(start, -1, axis=0)
-    border = np.concatenate([_outline(start, end), _fill_ends(start, end)])
-    top, bottom = border[:, 1].min(), border[:, 1].max()
-    left, right = np.full(bottom - top + 1, 1 << 30), np.full(bottom - top + 1, -(1 << 30))
-    np.minimum.at(left, border[:, 1] - top, border[:, 0])
-    np.maximum.at(right, border[:, 1] - top, border[:, 0])
-    return _rows(left, right, top) - parity
+    # Halves are rounded to even, so a centre matters only by its parity.
+    parity = centre % 2
+    corners = _polygons(parity, half_length, half_width, angle)
+    start, end, shape = _segments(corners)
+    border_x, border_y, owner = (np.concatenate(parts) for parts in zip(_outline(start, end), _fill_ends(start, end), strict=True))
+    owner = shape[owner]
+    top, bottom = corners[1].min(axis=1), corners[1].max(axis=1)
+    first = np.concatenate([[0], np.cumsum(bottom - top + 1)])
+    line = first[owner] + border_y - top[owner]
+    left, right = np.full(first[-1], 1 << 30), np.full(first[-1], -(1 << 30))
+    np.minimum.at(left, line, border_x)
+    np.maximum.at(right, line, border_x)
+    x, line = _spans(left, right)
+    shape_of_line = np.repeat(np.arange(len(centre)), np.diff(first))
+    shape = shape_of_line[line]
+    y = line - first[shape] + top[shape]
+    return np.stack([x, y], axis=1) + (centre - parity)[shape], shape
 
 
-def _polygon(half_length: int, half_width: int, angle: int, centre: np.ndarray) -> np.ndarray:
-    """(N, 2) int64 corners at each degree, rounded, repeats dropped."""
-    sine = np.round(np.sin(np.radians(np.arange(451))), 7).astype(np.float32).astype(np.float64)
-    turn = angle % 360
-    alpha, beta = sine[450 - turn], sine[turn]
-    degrees = np.arange(361)
-    x, y = half_length * sine[450 - degrees], half_width * sine[degrees]
-    points = np.rint(np.stack([centre[0] + x * alpha - y * beta, centre[1] + x * beta + y * alpha], axis=1)).astype(np.int64)
-    return points[np.r_[True, (points[1:] != points[:-1]).any(axis=1)]]
+@cache
+def _sines() -> np.ndarray:
+    """OpenCV's table: sines of 0 to 450 degrees, seven digits in single precision."""
+    return np.round(np.sin(np.radians(np.arange(451))), 7).astype(np.float32).astype(np.float64)
 
 
-def _outline(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """(N, 2) pixels of the 8-connected lines between points, drawn from left to right."""
-    swap = end[:, 0] < start[:, 0]
-    start, end = np.where(swap[:, None], end, start), np.where(swap[:, None], start, end)
+def _polygons(centre: np.ndarray, half_length: np.ndarray, half_width: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """(2, N, 361) int64 x and y of the corners at each degree, rounded."""
+    sine, degrees, turn = _sines(), np.arange(361), angle % 360
+    alpha, beta = sine[450 - turn][:, None], sine[turn][:, None]
+    along, across = half_length[:, None] * sine[450 - degrees], half_width[:, None] * sine[degrees]
+    x, y = along * alpha - across * beta, along * beta + across * alpha
+    return np.rint(np.stack([x, y]) + centre.T[:, :, None]).astype(np.int64)
+
+
+def _segments(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Start and end (2, S) of the polygons' sides and the (S,) polygon of each; repeated corners make no side, but the first."""
+    moves = (corners[..., 1:] != corners[..., :-1]).any(axis=0)
+    shape, at = np.nonzero(moves)
+    every = np.arange(corners.shape[1])
+    start = np.concatenate([corners[:, shape, at], corners[:, every, 0]], axis=1)
+    end = np.concatenate([corners[:, shape, at + 1], corners[:, every, 0]], axis=1)
+    return start, end, np.concatenate([shape, every])
+
+
+def _outline(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, y and side of the pixels of the 8-connected lines between points, drawn from left to right."""
+    swap = end[0] < start[0]
+    start, end = np.where(swap, end, start), np.where(swap, start, end)
     delta = end - start
-    length = np.abs(delta)
-    major = (length[:, 1] > length[:, 0]).astype(np.int64)
-    every = np.arange(len(delta))
-    long, short = length[every, major], length[every, 1 - major]
-    step = np.arange(long.max() + 1)
-    aside = (2 * short[:, None] * step + long[:, None] - 1) // np.maximum(2 * long[:, None], 1)
-    pixels = np.empty((len(delta), len(step), 2), np.int64)
-    sign = np.sign(delta)
-    pixels[every, :, major] = start[every, major, None] + sign[every, major, None] * step
-    pixels[every, :, 1 - major] = start[every, 1 - major, None] + sign[every, 1 - major, None] * np.maximum(aside, 0)
-    return pixels[step <= long[:, None]]
+    sign, length = np.sign(delta), np.abs(delta)
+    steep = length[1] > length[0]
+    long, short = np.where(steep, length[1], length[0]), np.where(steep, length[0], length[1])
+    side = np.repeat(np.arange(len(long)), long + 1)
+    step = np.arange(len(side)) - np.repeat(np.cumsum(long + 1) - long - 1, long + 1)
+    aside = np.maximum((2 * short[side] * step + long[side] - 1) // np.maximum(2 * long[side], 1), 0)
+    steep = steep[side]
+    x = start[0, side] + sign[0, side] * np.where(steep, aside, step)
+    y = start[1, side] + sign[1, side] * np.where(steep, step, aside)
+    return x, y, side
 
 
-def _fill_ends(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """(N, 2) ends of the fill's rows on each edge, in 16-bit fixed point, halves up: now and then one pixel outside the outline."""
-    upward = end[:, 1] < start[:, 1]
-    start, end = np.where(upward[:, None], end, start), np.where(upward[:, None], start, end)
-    height = end[:, 1] - start[:, 1]
-    sloped = height > 0
-    start, end, height = start[sloped], end[sloped], height[sloped]
-    twice = 2 * ((end[:, 0] - start[:, 0]) << 16) + height
-    slope = np.sign(twice) * (np.abs(twice) // (2 * height))
-    step = np.arange(height.max(initial=0))
-    x = ((start[:, 0, None] << 16) + slope[:, None] * step + (1 << 15)) >> 16
-    y = start[:, 1, None] + step
-    inside = step < height[:, None]
-    return np.stack([x[inside], y[inside]], axis=1)
+def _fill_ends(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, y and side of the fill's rows on each side, in 16-bit fixed point, halves up: now and then one pixel outside the outline."""
+    upward = end[1] < start[1]
+    start, end = np.where(upward, end, start), np.where(upward, start, end)
+    height = end[1] - start[1]
+    twice = 2 * ((end[0] - start[0]) << 16) + height
+    slope = np.sign(twice) * (np.abs(twice) // np.maximum(2 * height, 1))
+    side = np.repeat(np.arange(len(height)), height)
+    step = np.arange(len(side)) - np.repeat(np.cumsum(height) - height, height)
+    return ((start[0, side] << 16) + slope[side] * step + (1 << 15)) >> 16, start[1, side] + step, side
 
 
-def _rows(left: np.ndarray, right: np.ndarray, top: int) -> np.ndarray:
-    """(N, 2) pixels of rows that reach from left to right, both included."""
+def _spans(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Column and row index of the pixels of rows that reach from left to right, both included."""
     count = right - left + 1
     row = np.repeat(np.arange(len(left)), count)
-    x = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(left, count)
-    return np.stack([x, row + top], axis=1)
+    return np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(left, count), row
 
 
-def paint(canvas: np.ndarray, offsets: np.ndarray, centre: tuple[int, int], color: np.ndarray) -> None:
-    """Colour the pixels ``centre + offsets`` that lie on the (H, W, 3) canvas."""
-    x, y = offsets[:, 0] + centre[0], offsets[:, 1] + centre[1]
-    on = (x >= 0) & (x < canvas.shape[1]) & (y >= 0) & (y < canvas.shape[0])
-    canvas[y[on], x[on]] = color
+def paint(canvas: np.ndarray, pixels: np.ndarray, colors: np.ndarray) -> None:
+    """Colour (N, 2) pixels (x, y) that lie on the contiguous (H, W, 3) uint8 canvas; of (N, 3) uint8 colours the last at a pixel stays."""
+    height, width = canvas.shape[:2]
+    x, y = pixels[:, 0], pixels[:, 1]
+    place = y * width + x
+    on = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    if on.all():
+        as_pixels(canvas)[place] = as_pixels(colors)
+    else:
+        as_pixels(canvas)[place[on]] = as_pixels(colors)[on]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry.camera import Camera
+from ..geometry.camera_lens import resized_camera
 from ..grasp.trajectory import Trajectory
 from ..hands.skinning import SkinnedHand, skin
 from ..progress import Progress, silent
 from .clip import render_clip
 from .depth import colorize_depth
-from .keypoints import draw_keypoints
+from .hand_keypoints import KeypointLook, draw_keypoints, project_hands
 from .look import Look
 from .meshes import MeshTrack, deforming_track, rigid_track
+from .scene import Scene
 from .segmentation import colorize_instances, instance_colors
 from .video import ConditionVideo
 
@@ -30,6 +32,12 @@ def mesh_tracks(trajectory: Trajectory, hands: list[SkinnedHand]) -> list[MeshTr
     return tracks
 
 
+def hand_surfaces(trajectory: Trajectory, hands: list[SkinnedHand], camera: Camera, length: int) -> list[np.ndarray]:
+    """For each hand the (T, H, W) float32 depth of its surface with nothing before it, 0 where it is not."""
+    tracks = mesh_tracks(trajectory, hands)[: len(hands)]
+    return [render_clip([track], camera, {"depth"}, length=length).depth for track in tracks]
+
+
 def motion_points(trajectory: Trajectory, most: int = 2000) -> np.ndarray:
     """(N, 3) world points that span the whole motion, for ``auto_frame``.
 
@@ -40,6 +48,12 @@ def motion_points(trajectory: Trajectory, most: int = 2000) -> np.ndarray:
         hull = _hull(track.mesh.vertices, most)
         points.append((hull @ np.swapaxes(track.poses[:, :3, :3], 1, 2) + track.poses[:, None, :3, 3]).reshape(-1, 3))
     return np.concatenate(points)
+
+
+def motion_centre(trajectory: Trajectory) -> np.ndarray:
+    """(3,) middle of the box that holds the whole motion, world: what a camera moves around."""
+    points = motion_points(trajectory)
+    return (points.min(axis=0) + points.max(axis=0)) / 2
 
 
 def _hull(vertices: np.ndarray, most: int) -> np.ndarray:
@@ -64,8 +78,26 @@ def render_conditions(
     normals: bool = False,
     fps: float | None = None,
     progress: Progress = silent,
+    backend: str = "auto",
 ) -> ConditionVideo:
-    """Draw what the diffusion models are conditioned on.
+    """Draw what the diffusion models are conditioned on: ``film`` without the preview."""
+    return film(trajectory, camera, length, style, variant, keypoint_scale, normals, fps, progress, backend)[0]
+
+
+def film(
+    trajectory: Trajectory,
+    camera: Camera,
+    length: int | None = None,
+    style: str = "dexycb",
+    variant: str = "motion",
+    keypoint_scale: float | None = None,
+    normals: bool = False,
+    fps: float | None = None,
+    progress: Progress = silent,
+    backend: str = "auto",
+    look: Look | None = None,
+) -> tuple[ConditionVideo, np.ndarray | None]:
+    """Draw what the diffusion models are conditioned on, and the shaded preview in the same visibility pass.
 
     Args:
         trajectory: hands and objects.
@@ -77,9 +109,11 @@ def render_conditions(
         normals: also draw the normals.
         fps: of the clip, default the trajectory's.
         progress: called once a frame.
+        backend: who draws, one of ``backends.BACKENDS``.
+        look: of the preview, None for none.
 
     Returns:
-        The condition clip with depth, segmentation, key points, metric depth and instance ids.
+        The condition clip with depth, segmentation, key points, metric depth and instance ids; and the preview (T, H, W, 3) uint8 or None.
 
     Raises:
         ValueError: no frames, more frames than there are, or a frame in which nothing is seen.
@@ -87,25 +121,27 @@ def render_conditions(
     total = checked_length(trajectory, camera, length)
     colors = instance_colors(len(trajectory.hands), [track.mesh.label for track in trajectory.objects], style)
     hands = skinned_hands(trajectory)
-    want = {"depth", "ids"} | ({"normals"} if normals else set())
-    frames = render_clip(mesh_tracks(trajectory, hands), camera, want, length=total, progress=progress)
+    want = {"depth", "ids"} | ({"normals"} if normals else set()) | ({"rgb"} if look else set())
+    frames = render_clip(mesh_tracks(trajectory, hands), camera, want, look or Look(), total, progress, backend)
     check_visible(frames.instance_ids)
-    sides = [hand.model.side for hand in trajectory.hands]
-    keypoints = [draw_keypoints([h.keypoints[t] for h in hands], sides, camera, style, variant, keypoint_scale, t) for t in range(total)]
+    points = project_hands([hand.keypoints for hand in hands], [hand.model.side for hand in trajectory.hands], camera, total)
+    surfaces = hand_surfaces(trajectory, hands, camera, total) if style == "oakink2" and len(hands) > 1 else None
     sources = [("depth", "rendered, inverse depth over the clip, inferno"), ("segmentation", f"rendered, {style} colours")]
     sources.append(("keypoints", f"joints of the hand model, {style} drawing, {variant} bone order"))
-    return ConditionVideo(
+    clip = ConditionVideo(
         fps=fps or trajectory.fps,
         style=style,
         depth=colorize_depth(frames.depth),
         segmentation=colorize_instances(frames.instance_ids, colors),
-        keypoints=np.stack(keypoints),
+        keypoints=draw_keypoints(points, KeypointLook(style, variant, scale=keypoint_scale), surfaces),
         normals=frames.normals,
         metric_depth=frames.depth,
         instance_ids=frames.instance_ids,
         num_hands=len(trajectory.hands),
+        object_labels=tuple(track.mesh.label for track in trajectory.objects),
         sources=tuple(sources + ([("normals", "rendered, camera frame, y up")] if normals else [])),
     )
+    return clip, frames.rgb
 
 
 def render_preview(
@@ -115,6 +151,22 @@ def render_preview(
     total = checked_length(trajectory, camera, length)
     tracks = mesh_tracks(trajectory, skinned_hands(trajectory))
     return render_clip(tracks, camera, {"rgb"}, look or Look(), total, progress).rgb
+
+
+def coverage(
+    trajectory: Trajectory, camera: Camera, supersample: int = 1, length: int | None = None, progress: Progress = silent
+) -> np.ndarray:
+    """(T, H, W) float32 share of each pixel that hands and objects cover: the preview's alpha."""
+    total = checked_length(trajectory, camera, length)
+    fine = resized_camera(camera, camera.width * supersample, camera.height * supersample)
+    scene = Scene(mesh_tracks(trajectory, skinned_hands(trajectory)))
+    result = np.empty((total, camera.height, camera.width), np.float32)
+    for t in range(total):
+        row, column = np.divmod(scene.visible(t, fine)[0], fine.width)
+        hits = np.bincount(row // supersample * camera.width + column // supersample, minlength=camera.width * camera.height)
+        result[t] = hits.reshape(result[t].shape) / supersample**2
+        progress(t + 1, total)
+    return result
 
 
 def checked_length(trajectory: Trajectory, camera: Camera, length: int | None) -> int:

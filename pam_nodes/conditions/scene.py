@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..geometry.camera import Camera
 from .meshes import MeshTrack
-from .raster import Surface, rasterize, resolve, rotate, seen, transform
+from .raster import rasterize, seen
+from .surface import Surface, resolve, surface_normals
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,52 +34,65 @@ class Scene:
 
     Attributes:
         tracks: the meshes, all of the same length.
-        faces, normal_faces: (F, 3) int64 into the joined vertices and normals.
+        faces: (F, 3) int64 into the joined vertices, each corner contiguous.
         face_instance: (F,) uint8.
+        first_vertex, first_face: where each track starts in the lists, and their ends.
+        rasterizer: ``rasterize`` or its equal.
     """
 
-    def __init__(self, tracks: Sequence[MeshTrack]):
-        self.tracks = tuple(tracks)
-        vertices = np.cumsum([0] + [track.vertices.shape[-2] for track in self.tracks])
-        normals = np.cumsum([0] + [track.normals.shape[-2] for track in self.tracks])
-        self.faces = np.concatenate([track.faces + first for track, first in zip(self.tracks, vertices, strict=False)]).astype(np.int64)
-        self.normal_faces = np.concatenate([track.normal_faces + first for track, first in zip(self.tracks, normals, strict=False)])
-        self.face_instance = np.repeat(np.array([t.instance for t in self.tracks], np.uint8), [len(t.faces) for t in self.tracks])
+    def __init__(self, tracks: Sequence[MeshTrack], rasterizer: Callable[..., np.ndarray] = rasterize):
+        self.tracks, self.rasterizer = tuple(tracks), rasterizer
+        self.first_vertex = np.cumsum([0] + [track.vertices.shape[-2] for track in self.tracks])
+        self.first_face = np.cumsum([0] + [len(track.faces) for track in self.tracks])
+        joined = [track.faces + first for track, first in zip(self.tracks, self.first_vertex, strict=False)]
+        self.faces = np.asfortranarray(np.concatenate(joined), np.int64)
+        self.face_instance = np.repeat(np.array([t.instance for t in self.tracks], np.uint8), np.diff(self.first_face))
+        self._scratch = threading.local()
 
     def __len__(self) -> int:
         return min(len(track) for track in self.tracks)
 
-    def at(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """World vertices (V, 3) and normals (N, 3) of all meshes in one frame."""
-        vertices, normals = zip(*(track.at(frame) for track in self.tracks), strict=True)
-        return np.concatenate(vertices), np.concatenate(normals)
+    def vertices(self, frame: int, world_to_camera: np.ndarray | None = None) -> np.ndarray:
+        """(V, 3) float32 vertices of all meshes in one frame, world, or seen from a (4, 4) pose; each coordinate contiguous."""
+        joined = np.empty((3, self.first_vertex[-1]), np.float32)
+        for track, low, high in zip(self.tracks, self.first_vertex, self.first_vertex[1:], strict=False):
+            track.vertices_at(frame, world_to_camera, out=joined[:, low:high])
+        return joined.T
 
     def bounds(self) -> tuple[np.ndarray, float]:
         """Centre (3,) and radius of a sphere that holds every vertex of every frame, metres, world."""
         low, high = np.full(3, np.inf), np.full(3, -np.inf)
         for frame in range(len(self)):
-            vertices = self.at(frame)[0]
+            vertices = self.vertices(frame)
             low, high = np.minimum(low, vertices.min(axis=0)), np.maximum(high, vertices.max(axis=0))
         return (low + high) / 2, float(np.linalg.norm(high - low) / 2)
 
+    def keys(self, vertices: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> np.ndarray:
+        """Visibility buffer of camera-frame vertices, see ``rasterize``; this thread's next call overwrites it."""
+        buffer = getattr(self._scratch, "buffer", None)
+        if buffer is None or len(buffer) != width * height:
+            buffer = self._scratch.buffer = np.empty(width * height, np.int64)
+        return self.rasterizer(vertices, self.faces, intrinsics, width, height, buffer)
+
     def visible(self, frame: int, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Flat index, float32 z and instance id of each pixel that sees something."""
-        vertices = transform(camera.at(frame), self.at(frame)[0])
-        pixels, faces, z = seen(rasterize(vertices, self.faces, camera.intrinsics, camera.width, camera.height))
-        return pixels, z, self.face_instance[faces]
+        vertices = self.vertices(frame, camera.at(frame))
+        pixels, faces, z = seen(self.keys(vertices, camera.intrinsics, camera.width, camera.height))
+        return pixels, z, self.face_instance.take(faces)
 
     def view(self, frame: int, camera: Camera) -> View:
         """Like ``visible``, with normals and points."""
-        world, world_normals = self.at(frame)
-        pose = camera.at(frame)
-        vertices = transform(pose, world)
-        buffer = rasterize(vertices, self.faces, camera.intrinsics, camera.width, camera.height)
+        vertices = self.vertices(frame, camera.at(frame))
+        buffer = self.keys(vertices, camera.intrinsics, camera.width, camera.height)
         surface = resolve(buffer, vertices, self.faces, camera.intrinsics, camera.width)
-        return View(surface, self.face_instance[surface.faces], self._normals(surface, rotate(pose, world_normals)))
+        corners = self.corner_normals(surface.hit_faces, frame, camera.at(frame))
+        return View(surface, self.face_instance.take(surface.faces), surface_normals(surface, vertices, self.faces, corners))
 
-    def _normals(self, surface: Surface, normals: np.ndarray) -> np.ndarray:
-        """Corner normals mixed with the pixel's weights; the inside of an open mesh shows its back, so it gets the opposite normal."""
-        corners = self.normal_faces[surface.faces]
-        mixed = sum(surface.barycentric[:, k, None] * normals[corners[:, k]] for k in range(3))
-        length = np.sqrt((mixed * mixed).sum(axis=1, keepdims=True)) + np.float32(1e-12)
-        return mixed / np.where(surface.front[:, None], length, -length)
+    def corner_normals(self, faces: np.ndarray, frame: int, world_to_camera: np.ndarray) -> list[np.ndarray]:
+        """Three (U, 3) camera-frame unit normals at the corners of some faces, given in ascending order."""
+        normals = np.empty((3, 3, len(faces)), np.float32)
+        ends = np.searchsorted(faces, self.first_face)
+        for track, first, low, high in zip(self.tracks, self.first_face, ends, ends[1:], strict=False):
+            for k in range(3):
+                track.normals_at(frame, track.normal_faces[faces[low:high] - first, k], world_to_camera, out=normals[k, :, low:high])
+        return [corner.T for corner in normals]

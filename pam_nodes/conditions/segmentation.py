@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
+
+Color = tuple[int, int, int]
 
 ADE20K = np.frombuffer(
     bytes.fromhex(
@@ -45,6 +48,32 @@ def instance_colors(num_hands: int, labels: Sequence[int], style: str = "dexycb"
         raise ValueError(f"Expected object labels from 1 to 21 (YCB ids), found {wrong[0]}: set the label where the object is loaded.")
     shift = 0 if style == "dexycb" else 21
     return ADE20K[[BACKGROUND] + [HAND[style]] * num_hands + [shift + label for label in labels]]
+
+
+def custom_colors(num_hands: int, num_objects: int, hand: Color, objects: Sequence[Color]) -> np.ndarray:
+    """Colours somebody chose, by instance id.
+
+    Args:
+        num_hands, num_objects: how many the clip has.
+        hand: 8-bit RGB of every hand.
+        objects: 8-bit RGB of the objects, in turn; repeated when there are more objects than colours.
+
+    Returns:
+        (1 + num_hands + num_objects, 3) uint8; row 0 is the background, black.
+    """
+    if num_objects and not objects:
+        raise ValueError("Expected at least one object colour, found none: write colours such as #08ff33.")
+    chosen = [objects[i % len(objects)] for i in range(num_objects)]
+    return np.array([(0, 0, 0), *[hand] * num_hands, *chosen], np.uint8)
+
+
+def parse_colors(text: str) -> list[Color]:
+    """8-bit RGB colours of a text such as "#08ff33, #5c00ff"."""
+    words = text.replace(",", " ").split()
+    wrong = [word for word in words if not re.fullmatch(r"#?[0-9a-fA-F]{6}", word)]
+    if wrong:
+        raise ValueError(f'Expected colours such as #08ff33, found "{wrong[0]}".')
+    return [tuple(bytes.fromhex(word.lstrip("#"))) for word in words]
 
 
 def colorize_instances(instance_ids: np.ndarray, colors: np.ndarray) -> np.ndarray:

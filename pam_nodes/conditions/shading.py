@@ -11,9 +11,12 @@ from functools import cached_property
 import numpy as np
 
 from ..geometry.camera import Camera
+from ..geometry.camera_lens import resized_camera
 from .look import Look, sky, table_pattern, to_linear, to_srgb, wall_light
-from .raster import F, pixel_rays, rasterize, seen, transform
-from .scene import Scene
+from .raster import seen
+from .scene import Scene, View
+from .surface import pixel_rays
+from .transform import F, transform
 
 SHADOW_TEXELS = 640
 SHADOW_BIAS = 0.004
@@ -26,7 +29,7 @@ class Studio:
 
     def __init__(self, scene: Scene, camera: Camera, look: Look):
         self.scene, self.camera, self.look = scene, camera, look
-        self.fine = enlarged(camera, look.supersample)
+        self.fine = resized_camera(camera, look.supersample * camera.width, look.supersample * camera.height)
         self.lamp = Lamp(look, *scene.bounds())
         self.materials = materials(scene, look)
 
@@ -36,24 +39,29 @@ class Studio:
 
     def prepare(self) -> None:
         """Work out what all frames share, before threads ask for it at once."""
-        if self.fine.world_to_camera.ndim == 2:
+        if self._stands_still:
             _ = self._still
 
-    def frame(self, frame: int) -> np.ndarray:
-        """(H, W, 3) uint8 sRGB of one frame."""
-        moving = self.fine.world_to_camera.ndim == 3
-        backdrop = Backdrop(self.fine, frame, self.look, self.lamp) if moving else self._still
+    @property
+    def _stands_still(self) -> bool:
+        """Whether every frame has the same backdrop."""
+        return self.fine.world_to_camera.ndim == 2 and (self.look.background is None or len(self.look.background) == 1)
+
+    def frame(self, frame: int, view: View | None = None) -> np.ndarray:
+        """(H, W, 3) uint8 sRGB of one frame; view: the frame as the camera sees it, if that is known."""
+        if view is None or self.look.supersample > 1:
+            view = self.scene.view(frame, self.fine)
+        backdrop = self._still if self._stands_still else Backdrop(self.fine, frame, self.look, self.lamp)
         shadow = self.lamp.shadow_map(self.scene, frame)
         linear = backdrop.lit(self.lamp, shadow)
-        self._draw_meshes(linear, frame, shadow)
+        self._draw_meshes(linear, frame, view, shadow)
         n, height, width = self.look.supersample, self.camera.height, self.camera.width
         if n > 1:
             linear = linear.reshape(height, n, width, n, 3).mean(axis=(1, 3))
         return to_srgb(linear).reshape(height, width, 3)
 
-    def _draw_meshes(self, linear: np.ndarray, frame: int, shadow: np.ndarray) -> None:
+    def _draw_meshes(self, linear: np.ndarray, frame: int, view: View, shadow: np.ndarray) -> None:
         """Paint hands and objects over the backdrop: what the conditions show is never hidden."""
-        view = self.scene.view(frame, self.fine)
         pose = self.fine.at(frame).astype(F)
         back = pose[:3, :3].T
         normals = turn(view.normals, back)
@@ -96,7 +104,7 @@ class Lamp:
     def shadow_map(self, scene: Scene, frame: int) -> np.ndarray:
         """(SHADOW_TEXELS, SHADOW_TEXELS) float32 distance along the light to the first surface, infinite where there is none."""
         intrinsics = np.array([[self.focal, 0, self.middle], [0, self.focal, self.middle], [0, 0, 1]])
-        keys = rasterize(transform(self.pose, scene.at(frame)[0]), scene.faces, intrinsics, SHADOW_TEXELS, SHADOW_TEXELS)
+        keys = scene.keys(scene.vertices(frame, self.pose), intrinsics, SHADOW_TEXELS, SHADOW_TEXELS)
         depth = np.full(len(keys), np.inf, F)
         pixels, _, z = seen(keys)
         depth[pixels] = z
@@ -129,7 +137,7 @@ class Lamp:
 
 
 class Backdrop:
-    """Wall and table of one camera pose, without meshes or shadows."""
+    """Wall and table of one camera pose, or a picture in their place, without meshes or shadows."""
 
     def __init__(self, camera: Camera, frame: int, look: Look, lamp: Lamp):
         pose = camera.at(frame).astype(F)
@@ -141,6 +149,11 @@ class Backdrop:
         base = to_linear(look.table or look.wall) * table_pattern(points, look.pattern)[:, None]
         from_lamp = base * (lamp.strength * max(lamp.direction[2], F(0)))
         self.linear[on_table] = base * sky(np.ones(1, F), look) + from_lamp
+        if look.background is not None:
+            # A shadow takes the lamp's share of the table's light away from the picture.
+            share = from_lamp / self.linear[on_table]
+            self.linear = _background(look, frame)
+            from_lamp = share * self.linear[on_table]
         inside, self.texels = lamp.texels(points)
         self.shaded, self.from_lamp = on_table[inside], from_lamp[inside]
 
@@ -149,6 +162,13 @@ class Backdrop:
         linear = self.linear.copy()
         linear[self.shaded] -= self.from_lamp * (1 - lamp.share(self.texels, shadow))[:, None]
         return linear
+
+
+def _background(look: Look, frame: int) -> np.ndarray:
+    """(N, 3) linear light of the background picture of a frame, its pixels repeated for supersampling."""
+    picture = look.background[min(frame, len(look.background) - 1)]
+    fine = picture.repeat(look.supersample, axis=0).repeat(look.supersample, axis=1)
+    return to_linear(np.arange(256) / 255)[fine.reshape(-1, 3)]
 
 
 def _table_points(directions: np.ndarray, eye: np.ndarray, look: Look) -> tuple[np.ndarray, np.ndarray]:
@@ -175,14 +195,6 @@ def materials(scene: Scene, look: Look) -> tuple[np.ndarray, np.ndarray, np.ndar
         else:
             base[i], wrap[i], gloss[i], sharpness[i] = to_linear(look.object_color or track.color), 0.05, look.gloss, 45
     return base, wrap, gloss, sharpness
-
-
-def enlarged(camera: Camera, factor: int) -> Camera:
-    """The same view with ``factor`` times the pixels each way; sub-pixels stay centred on the pixel they replace."""
-    if factor == 1:
-        return camera
-    scale = np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2], [0, 0, 1]])
-    return Camera(scale @ camera.intrinsics, camera.world_to_camera, camera.width * factor, camera.height * factor)
 
 
 def turn(vectors: np.ndarray, rotation: np.ndarray) -> np.ndarray:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MODALITIES = ("depth", "segmentation", "keypoints", "normals")
+from .flow import FlowVideo
+
+MODALITIES = ("depth", "segmentation", "keypoints", "normals", "tracking")
 """Names of the condition pictures, in the order the bundle lists them."""
 
 
@@ -15,10 +17,12 @@ class ConditionVideo:
     """Condition pictures of one clip. Every array that is present has the same T, H, W.
 
     Attributes:
-        depth, segmentation, keypoints, normals: (T, H, W, 3) uint8 RGB pictures in the style's look, or None if absent.
+        depth, segmentation, keypoints, normals, tracking: (T, H, W, 3) uint8 RGB pictures in the style's look, or None if absent.
         metric_depth: (T, H, W) float32 camera z in metres, 0 where nothing was hit, or None.
         instance_ids: (T, H, W) uint8: 0 background, 1..n_hands hands, then objects, or None.
+        flow: forward optical flow of the clip, or None.
         num_hands: how many of the instance ids are hands.
+        object_labels: YCB id of each object, in the order of their instance ids; empty if they are not known.
         fps: frames a second.
         style: "dexycb" or "oakink2": whose look the pictures have.
         sources: one line per present modality, how it was made ("depth", "rendered, clip-normalised inferno").
@@ -30,9 +34,12 @@ class ConditionVideo:
     segmentation: np.ndarray | None = None
     keypoints: np.ndarray | None = None
     normals: np.ndarray | None = None
+    tracking: np.ndarray | None = None
     metric_depth: np.ndarray | None = None
     instance_ids: np.ndarray | None = None
+    flow: FlowVideo | None = None
     num_hands: int = 1
+    object_labels: tuple[int, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -42,4 +49,6 @@ class ConditionVideo:
             frames = getattr(self, name)
             if frames is not None:
                 return frames.shape[:3]
+        if self.flow is not None:
+            return self.flow.state.shape
         raise ValueError("Expected at least one condition picture, found an empty bundle: connect depth, segmentation or keypoints.")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .camera import Camera
+from .rotations import pose_matrix
 
 VIEWER_TO_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """three.js (Y up) to the project's world (Z up)."""
@@ -55,8 +56,17 @@ def orbit_rotation(azimuth: float, elevation: float) -> np.ndarray:
     return np.stack([right, np.cross(forward, right), forward])
 
 
-def orbit_camera(target: np.ndarray, distance: float, azimuth: float, elevation: float, fov: float, width: int, height: int) -> Camera:
-    """Camera at a distance from a target, which comes to the picture's centre.
+def orbit_camera(
+    target: np.ndarray,
+    distance: float,
+    azimuth: float,
+    elevation: float,
+    fov: float,
+    width: int,
+    height: int,
+    intrinsics: np.ndarray | None = None,
+) -> Camera:
+    """Camera at a distance from a target, which comes to the principal point.
 
     Args:
         target: (3,) metres, world.
@@ -64,18 +74,29 @@ def orbit_camera(target: np.ndarray, distance: float, azimuth: float, elevation:
         azimuth, elevation: degrees, see ``orbit_rotation``.
         fov: vertical field of view, degrees.
         width, height: pixels.
+        intrinsics: (3, 3) K to use instead of ``fov``.
     """
     if distance <= 0:
         raise ValueError(f"Expected a camera distance above 0 m, found {distance:g}.")
     rotation = orbit_rotation(azimuth, elevation)
-    return _camera(rotation, np.asarray(target) - distance * rotation[2], intrinsics_from_fov(fov, width, height), width, height)
+    intrinsics = intrinsics_from_fov(fov, width, height) if intrinsics is None else intrinsics
+    return camera_at(rotation, np.asarray(target) - distance * rotation[2], intrinsics, width, height)
 
 
-def auto_frame(points: np.ndarray, azimuth: float, elevation: float, fov: float, width: int, height: int, margin: float = 0.08) -> Camera:
+def auto_frame(
+    points: np.ndarray,
+    azimuth: float,
+    elevation: float,
+    fov: float,
+    width: int,
+    height: int,
+    margin: float = 0.08,
+    intrinsics: np.ndarray | None = None,
+) -> Camera:
     """The closest camera of a given direction that keeps every point of the whole motion in the picture.
 
-    Each point p limits the eye c by |p_x - c_x| <= t_x (p_z - c_z), and likewise in y, in camera axes; the four planes that touch the
-    points give the eye in closed form.
+    In camera axes each point p limits the eye c by low (p_z - c_z) <= p_x - c_x <= high (p_z - c_z), where low and high are the slopes of
+    the picture's borders, and likewise in y; the four planes that touch the points give the eye in closed form.
 
     Args:
         points: (..., 3) metres, world, all frames of all meshes.
@@ -83,19 +104,21 @@ def auto_frame(points: np.ndarray, azimuth: float, elevation: float, fov: float,
         fov: vertical field of view, degrees.
         width, height: pixels.
         margin: share of the picture's width and height left free at each side, 0 to 0.45.
+        intrinsics: (3, 3) K to use instead of ``fov``; the principal point may be anywhere.
     """
     if not 0 <= margin <= 0.45:
         raise ValueError(f"Expected a margin between 0 and 0.45, found {margin:g}.")
-    intrinsics = intrinsics_from_fov(fov, width, height)
+    intrinsics = intrinsics_from_fov(fov, width, height) if intrinsics is None else intrinsics
     rotation = orbit_rotation(azimuth, elevation)
     local = np.asarray(points, np.float64).reshape(-1, 3) @ rotation.T
-    reach = np.array([width - 1, height - 1]) / 2 * (1 - 2 * margin) / intrinsics[[0, 1], [0, 1]]
-    low = (local[:, :2] - reach * local[:, 2:]).max(axis=0)
-    high = (local[:, :2] + reach * local[:, 2:]).min(axis=0)
+    size, focal, centre = np.array([width - 1, height - 1]), intrinsics[[0, 1], [0, 1]], intrinsics[:2, 2]
+    low, high = (size * margin - centre) / focal, (size * (1 - margin) - centre) / focal
+    least = (local[:, :2] - high * local[:, 2:]).max(axis=0)
+    most = (local[:, :2] - low * local[:, 2:]).min(axis=0)
     nearest = 0.05
-    depth = min(((high - low) / (2 * reach)).min(), local[:, 2].min() - nearest)
-    eye = np.array([*(low + high) / 2, depth])
-    return _camera(rotation, rotation.T @ eye, intrinsics, width, height)
+    depth = min(((most - least) / (high - low)).min(), local[:, 2].min() - nearest)
+    eye = np.array([*(least + most + (low + high) * depth) / 2, depth])
+    return camera_at(rotation, rotation.T @ eye, intrinsics, width, height)
 
 
 def from_load3d(info: Mapping, width: int, height: int) -> Camera:
@@ -113,14 +136,12 @@ def from_load3d(info: Mapping, width: int, height: int) -> Camera:
     rotation = np.diag([1.0, -1.0, -1.0]) @ (VIEWER_TO_WORLD @ axes).T
     intrinsics = intrinsics_from_fov(float(info.get("fov", VIEWER_FOV)), width, height)
     intrinsics[[0, 1], [0, 1]] *= float(info.get("zoom", 1.0))
-    return _camera(rotation, VIEWER_TO_WORLD @ position, intrinsics, width, height)
+    return camera_at(rotation, VIEWER_TO_WORLD @ position, intrinsics, width, height)
 
 
-def _camera(rotation: np.ndarray, eye: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> Camera:
-    """Camera from its rotation (world to camera) and its place in the world."""
-    pose = np.eye(4)
-    pose[:3, :3] = rotation
-    pose[:3, 3] = -rotation @ eye
+def camera_at(rotation: np.ndarray, eye: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> Camera:
+    """Camera from its (..., 3, 3) rotations, world to camera, and its (..., 3) places in the world."""
+    pose = pose_matrix(rotation, -(rotation @ eye[..., None])[..., 0])
     return Camera(intrinsics, pose, width, height)
 
 

@@ -43,6 +43,10 @@ class Solid:
             depths[inside] = self._distance(points[inside])
         return depths
 
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """(N,) metres from each of (N, 3) points to the surface, on either side; the mesh need not be closed for this."""
+        return self._distance(np.asarray(points, np.float64) @ self._turn.T)
+
     @cached_property
     def _shadows(self) -> tuple[np.ndarray, np.ndarray]:
         """Faces sorted by the cells their shadows may touch, and where each cell begins."""

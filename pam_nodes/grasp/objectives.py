@@ -15,7 +15,7 @@ from .scene import Scene, State
 FREE = ObjectiveChoice()
 CANDIDATES = 1000
 FAR = 0.095
-"""Metres by which a goal may be moved back until the open hand is clear, when there are too few that need only ``Grip.retreat``."""
+"""Metres by which a goal may be moved back until the open hand is clear, when there is none that needs only ``Grip.retreat``."""
 
 UNDERSIDE = 0.008
 """Metres above the table up to which nothing can get between table and object."""
@@ -132,9 +132,11 @@ def _align(grip: Grip, heading: np.ndarray, across: np.ndarray) -> Rotation:
 
 
 def _distinct(scene: Scene, start: State, candidates: list[Candidate], count: int) -> list[Goal]:
-    """First ``count`` feasible goals that differ by 2 cm or 0.3 rad from all before; those that grip less deep come last."""
+    """First ``count`` feasible goals that differ by 2 cm or 0.3 rad; those that stay back more only if there are no others."""
     goals: list[Goal] = []
     for far in (False, True):
+        if goals:
+            break
         tried: list[Goal] = []
         for candidate in candidates:
             if len(goals) == count:

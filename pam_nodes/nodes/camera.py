@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from .sockets import CONDITIONS, HoiCamera, HoiTrajectory
 
 AUTO, ORBIT = "auto-frame", "orbit"
+FOV_LENS = "fov"
 
 
 def _number(name: str, default: float, low: float, high: float, tooltip: str, step: float = 0.01, advanced: bool = False) -> io.Input:
@@ -49,6 +50,14 @@ class PAMHOICamera(io.ComfyNode):
                 _number("target_x", 0.0, -10.0, 10.0, "orbit: target, metres.", advanced=True),
                 _number("target_y", 0.0, -10.0, 10.0, "orbit: target, metres.", advanced=True),
                 _number("target_z", 0.08, -10.0, 10.0, "orbit: target, metres above the table.", advanced=True),
+                io.Combo.Input(
+                    "lens",
+                    options=[FOV_LENS, "DexYCB"],
+                    optional=True,
+                    advanced=True,
+                    tooltip="fov: square pixels, centred, with the field of view above. DexYCB: the data set's lens, stretched from "
+                    "640 x 480 to the size above as PAM stretches its pictures.",
+                ),
                 HoiTrajectory.Input("trajectory", optional=True, tooltip="The motion that auto-frame fits into the picture."),
                 io.Load3DCamera.Input(
                     "viewer_camera",
@@ -74,22 +83,25 @@ class PAMHOICamera(io.ComfyNode):
         target_x: float,
         target_y: float,
         target_z: float,
+        lens: str = FOV_LENS,
         trajectory=None,
         viewer_camera=None,
     ) -> io.NodeOutput:
         """Build the camera."""
         from ..geometry.camera_build import auto_frame, from_load3d, orbit_camera
+        from ..geometry.camera_lens import dataset_intrinsics
 
         if viewer_camera is not None:
             return io.NodeOutput(from_load3d(viewer_camera, width, height))
+        view = (azimuth, elevation, fov, width, height)
+        k = None if lens == FOV_LENS else dataset_intrinsics(lens, width, height)
         if mode == ORBIT:
-            target = (target_x, target_y, target_z)
-            return io.NodeOutput(orbit_camera(target, distance, azimuth, elevation, fov, width, height))
+            return io.NodeOutput(orbit_camera((target_x, target_y, target_z), distance, *view, intrinsics=k))
         if trajectory is None:
             raise ValueError('Expected a trajectory for the mode "auto-frame", found none: connect one, or choose the mode "orbit".')
         from ..conditions.render import motion_points
 
-        return io.NodeOutput(auto_frame(motion_points(trajectory), azimuth, elevation, fov, width, height, margin))
+        return io.NodeOutput(auto_frame(motion_points(trajectory), *view, margin, k))
 
 
 NODES: list[type] = [PAMHOICamera]

@@ -3,28 +3,18 @@
 from comfy_api.latest import io
 
 from .sockets import CONDITIONS, HoiCamera, HoiConditions, HoiTrajectory
+from .tensors import image, mask, modality
 
 STYLES = ["dexycb", "oakink2"]
+RENDERERS = ["auto", "numpy", "numba", "torch", "pyrender"]
 STYLE_TIP = "Whose colours the pictures have: the data set the ControlNet was trained on."
-
-
-def _image(pictures):
-    """8-bit pictures as an IMAGE."""
-    import torch
-
-    from ..conditions.pack import to_float
-
-    return torch.from_numpy(to_float(pictures))
 
 
 def _masks(conditions):
     """Hand and object MASK of a clip."""
-    import numpy as np
-    import torch
-
     from ..conditions.pack import masks
 
-    return tuple(torch.from_numpy(mask.astype(np.float32)) for mask in masks(conditions))
+    return tuple(mask(values) for values in masks(conditions))
 
 
 class PAMRenderConditions(io.ComfyNode):
@@ -58,6 +48,23 @@ class PAMRenderConditions(io.ComfyNode):
                     advanced=True,
                 ),
                 io.Boolean.Input("normals", default=False, tooltip="Also draw surface normals into the bundle.", advanced=True),
+                io.Boolean.Input(
+                    "pictures",
+                    default=True,
+                    optional=True,
+                    tooltip="Off: only the bundle is made, the picture and mask outputs are one black frame. For long clips, "
+                    "whose pictures take 4 MB a frame each; Pick HOI Condition then gives those you need.",
+                    advanced=True,
+                ),
+                io.Combo.Input(
+                    "renderer",
+                    options=RENDERERS,
+                    default="auto",
+                    optional=True,
+                    tooltip="Who draws; all give the same pictures. auto: numba if it is installed, else torch on CUDA, else NumPy. "
+                    "pyrender: OpenGL in a process of its own, if pyrender2 is installed.",
+                    advanced=True,
+                ),
             ],
             outputs=[
                 HoiConditions.Output(display_name="conditions", tooltip="Everything drawn, in one compact bundle."),
@@ -82,20 +89,24 @@ class PAMRenderConditions(io.ComfyNode):
         table: str,
         bone_order: str,
         normals: bool,
+        pictures: bool = True,
+        renderer: str = "auto",
     ) -> io.NodeOutput:
         """Draw the clip."""
         import numpy as np
 
         from ..conditions.look import SKIN_TONES, Look
-        from ..conditions.render import render_conditions, render_preview
+        from ..conditions.render import film
         from ..host.progress import reporter
 
-        frames = length or None
-        clip = render_conditions(trajectory, camera, frames, style, bone_order, normals=normals, progress=reporter())
-        shaded = np.zeros((1, camera.height, camera.width, 3), np.uint8)
-        if preview:
-            shaded = render_preview(trajectory, camera, Look(skin=SKIN_TONES[skin], pattern=table), frames, reporter())
-        return io.NodeOutput(clip, _image(clip.depth), _image(clip.segmentation), _image(clip.keypoints), *_masks(clip), _image(shaded))
+        look = Look(skin=SKIN_TONES[skin], pattern=table) if preview else None
+        settings = {"normals": normals, "progress": reporter(), "backend": renderer, "look": look}
+        clip, shaded = film(trajectory, camera, length or None, style, bone_order, **settings)
+        black = np.zeros((1, camera.height, camera.width, 3), np.uint8)
+        shaded = black if shaded is None else shaded
+        if not pictures:
+            return io.NodeOutput(clip, *[image(black)] * 3, *[mask(black[..., 0])] * 2, image(shaded))
+        return io.NodeOutput(clip, image(clip.depth), image(clip.segmentation), image(clip.keypoints), *_masks(clip), image(shaded))
 
 
 class PAMPackConditions(io.ComfyNode):
@@ -117,6 +128,7 @@ class PAMPackConditions(io.ComfyNode):
                 io.Image.Input("segmentation", optional=True, tooltip="Replaces the segmentation clip, in the style's colours."),
                 io.Image.Input("keypoints", optional=True, tooltip="Replaces the key-point clip."),
                 io.Image.Input("normals", optional=True, tooltip="Replaces the normals clip."),
+                io.Image.Input("tracking", optional=True, tooltip="Replaces the 3-D tracking clip."),
                 io.Float.Input("fps", default=15.0, min=1.0, max=120.0, step=1.0, tooltip="Frames a second of a new bundle."),
                 io.Combo.Input("style", options=STYLES, tooltip=STYLE_TIP),
             ],
@@ -157,18 +169,18 @@ class PAMUnpackConditions(io.ComfyNode):
                 io.Int.Output(display_name="width", tooltip="Pixels."),
                 io.Int.Output(display_name="height", tooltip="Pixels."),
                 io.Float.Output(display_name="fps", tooltip="Frames a second."),
+                io.Image.Output(display_name="tracking", tooltip=f"3-D tracking clip, {absent}."),
             ],
         )
 
     @classmethod
     def execute(cls, conditions) -> io.NodeOutput:
         """Unpack everything."""
-        from ..conditions.pack import pictures_of
         from ..conditions.video import MODALITIES
 
         length, height, width = conditions.shape
-        clips = [_image(pictures_of(conditions, name)) for name in MODALITIES]
-        return io.NodeOutput(*clips, *_masks(conditions), length, width, height, conditions.fps)
+        *clips, tracking = [modality(conditions, name) for name in MODALITIES]
+        return io.NodeOutput(*clips, *_masks(conditions), length, width, height, conditions.fps, tracking)
 
 
 NODES: list[type] = [PAMRenderConditions, PAMPackConditions, PAMUnpackConditions]

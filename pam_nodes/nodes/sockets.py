@@ -12,6 +12,10 @@ HoiCamera = io.Custom("HOI_CAMERA")
 HoiConditions = io.Custom("HOI_CONDITIONS")
 Trimesh = io.Custom("TRIMESH")
 ModelPatch = io.Custom("MODEL_PATCH")
+PoseKeypoint = io.Custom("POSE_KEYPOINT")
+Extrinsics = io.Custom("EXTRINSICS")
+Intrinsics = io.Custom("INTRINSICS")
+CameraCtrlPoses = io.Custom("CAMERACTRL_POSES")
 
 POSE = "PAM/1 pose"
 CONDITIONS = "PAM/2 conditions"

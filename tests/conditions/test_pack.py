@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pam_nodes.conditions.colormap import INFERNO
-from pam_nodes.conditions.pack import masks, pack_images, pictures_of, resize, resized, to_bytes, to_float
+from pam_nodes.conditions.pack import masks, pack_images, resize, resized, to_bytes, to_float
 from pam_nodes.conditions.video import ConditionVideo
 
 
@@ -61,11 +61,11 @@ def test_replacing_depth_keeps_the_rest_and_colours_grey(clip):
 
 
 def test_new_bundle_of_pictures(clip):
-    images = {name: to_float(pictures_of(clip, name)) for name in ("depth", "segmentation")}
+    images = {name: to_float(getattr(clip, name)) for name in ("depth", "segmentation")}
     packed = pack_images(images, fps=24.0, style="dexycb")
     np.testing.assert_array_equal(packed.depth, clip.depth)
     assert packed.fps == 24.0 and packed.instance_ids is None
-    assert not pictures_of(packed, "keypoints").any()
+    assert packed.keypoints is None
     np.testing.assert_array_equal(masks(packed)[0], masks(clip)[0])
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pam_nodes.conditions.raster import EMPTY, NEAR, clip_near, rasterize, resolve
+from pam_nodes.conditions.raster import EMPTY, NEAR, clip_near, rasterize
+from pam_nodes.conditions.surface import resolve
 
 from .scenes import camera, cube, lift, sphere
 

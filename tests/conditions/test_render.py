@@ -6,8 +6,20 @@ import numpy as np
 import pytest
 
 from pam_nodes.conditions.depth import depth_range
-from pam_nodes.conditions.render import motion_points, render_conditions, render_preview, skinned_hands
+from pam_nodes.conditions.hand_keypoints import KeypointLook
+from pam_nodes.conditions.keypoints import hand_colors
+from pam_nodes.conditions.modalities import (
+    added,
+    amodal_layers,
+    contact_map,
+    describe_contact,
+    hand_keypoints,
+    optical_flow,
+    tracking_video,
+)
+from pam_nodes.conditions.render import coverage, motion_points, render_conditions, render_preview, skinned_hands
 from pam_nodes.conditions.segmentation import instance_colors
+from pam_nodes.conditions.tracking import TrackingLook
 from pam_nodes.geometry.camera_build import auto_frame, orbit_camera, project
 from pam_nodes.geometry.primitives import demo_object
 from pam_nodes.grasp.trajectory import HandTrack, ObjectTrack, Trajectory
@@ -130,3 +142,42 @@ def test_lengths_that_cannot_be(trajectory, camera):
     path = replace(camera, world_to_camera=np.tile(camera.world_to_camera, (3, 1, 1)))
     with pytest.raises(ValueError, match="5 camera poses"):
         render_conditions(trajectory, path)
+
+
+def test_alpha_is_the_share_of_a_pixel_that_is_covered(trajectory, camera, clip):
+    sharp = coverage(trajectory, camera, 1)
+    np.testing.assert_array_equal(sharp > 0, clip.instance_ids > 0)
+    smooth = coverage(trajectory, camera, 4, length=2)
+    assert set(np.unique(smooth * 16)) <= set(range(17)) and len(np.unique(smooth)) > 8
+    assert np.abs(smooth - sharp[:2]).mean() < 0.02
+
+
+def test_more_modalities_of_a_real_grasp(trajectory, camera, clip):
+    """Layers contain what is seen; key points know the mug; bundles take a modality more, of the right length only."""
+    hands, objects = amodal_layers(trajectory, camera, "segmentation", length=2)
+    assert hands.mask[clip.instance_ids[:2] == 1].all() and objects.mask[clip.instance_ids[:2] == 2].all()
+    drawn = hand_keypoints(trajectory, camera, KeypointLook("openpose", hidden="dim"))
+    assert drawn.pictures.shape == (5, 128, 192, 3) and set(np.unique(drawn.keypoints.visibility)) <= {0, 1, 2}
+    tracking = tracking_video(trajectory, camera, TrackingLook("dense"))
+    assert ((tracking > 0).any(axis=3) <= (clip.instance_ids > 0)).all()
+    more = added(clip, trajectory, "rendered", tracking=tracking)
+    assert more.tracking is tracking and dict(more.sources)["tracking"] == "rendered" and more.depth is clip.depth
+    alone = added(None, trajectory, "exact", flow=optical_flow(trajectory, camera))
+    assert alone.shape == clip.shape and alone.sources == (("flow", "exact"),)
+    with pytest.raises(ValueError, match=r"Expected tracking of 5 x 128 x 192 .* found 2 x 128 x 192"):
+        added(clip, trajectory, "rendered", tracking=tracking[:2])
+    contact = contact_map(trajectory, camera, 0.05, length=2)
+    assert describe_contact(contact).startswith(("Visible contact", "No visible contact"))
+    with pytest.raises(ValueError, match="a hand in the trajectory"):
+        hand_keypoints(replace(trajectory, hands=()), camera, KeypointLook())
+
+
+def test_two_hands_in_the_oakink2_style_meet_by_surface_depth(trajectory):
+    left = load_default_hand("left")
+    second = HandTrack(left, moving(place_hand(left, preset_pose("relaxed", "left"), (0.06, -0.12, 0.1)), np.zeros((5, 3))))
+    both = replace(trajectory, hands=(trajectory.hands[0], second))
+    cam = auto_frame(motion_points(both), 25, 30, 40, 192, 128)
+    clip = render_conditions(both, cam, style="oakink2", length=1)
+    colors = {side: {tuple(c) for part in hand_colors("oakink2", side) for c in part.tolist()} for side in ("left", "right")}
+    shown = {tuple(c) for c in clip.keypoints.reshape(-1, 3).tolist()}
+    assert shown & colors["left"] and shown & colors["right"] and shown <= colors["left"] | colors["right"] | {(0, 0, 0)}

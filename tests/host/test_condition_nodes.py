@@ -82,6 +82,20 @@ def test_motion_is_filmed_and_only_the_camera_side_runs_again(run_prompt, probed
     assert "4" in again.cached and {"5", "6"} <= set(again.executed)
 
 
+def test_every_renderer_gives_the_same_pictures(run_prompt, probed):
+    """pyrender may be missing, then the built-in renderer steps in; its silhouette may differ by a pixel."""
+    renderers = ["auto", "numpy", "torch", "pyrender"]
+    prompt = filmed(preview=False)
+    for i, name in enumerate(renderers):
+        node = prompt["6"] | {"inputs": prompt["6"]["inputs"] | {"renderer": name}}
+        prompt |= {str(20 + i): node, str(30 + i): probe(f"by_{name}", str(20 + i), 2)}
+    result = run_prompt(prompt)
+    auto, numpy, torch, pyrender = (probed(result, str(30 + i))[0]["value"] for i in range(len(renderers)))
+    np.testing.assert_array_equal(auto, numpy)
+    np.testing.assert_array_equal(torch, numpy)
+    assert (pyrender != numpy).any(axis=3).sum() <= 5
+
+
 def test_camera_that_sees_nothing_says_what_to_do(run_prompt):
     prompt = filmed(preview=False) | {"9": probe("nothing", "6")}
     prompt["5"]["inputs"] |= {"mode": "orbit", "target_x": 9.0}

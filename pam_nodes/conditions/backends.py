@@ -1,0 +1,144 @@
+"""Who draws: NumPy, compiled loops, torch, or pyrender in a process of its own. All draw the same picture."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+
+from ..geometry.camera import Camera
+from . import raster
+from .frames import Frames
+from .scene import Scene, View
+
+BACKENDS = ("auto", "numpy", "numba", "torch", "pyrender")
+THREADS = min(os.cpu_count() or 1, 4)
+log = logging.getLogger(__name__)
+
+
+class Drawer(Protocol):
+    """Draws frames of one scene from one camera.
+
+    Attributes:
+        threads: how many calls of ``draw`` may run at once.
+        batch: how many frames to give to a call.
+    """
+
+    threads: int
+    batch: int
+
+    def draw(self, first: int, frames: Frames) -> None:
+        """Fill the depth, ids and normals that are not None, all zero before, beginning with frame ``first`` of the scene."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+def chosen(backend: str) -> str:
+    """The backend to use; "auto" is numba where it works, torch where it has CUDA, else NumPy.
+
+    Raises:
+        ValueError: an unknown name, or a backend that is not installed.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f'Expected the renderer {", ".join(BACKENDS)}, found "{backend}".')
+    if backend == "numba" and not numba_works():
+        raise ValueError('The renderer "numba" needs the package numba, which cannot be imported: install it, or choose "auto".')
+    if backend != "auto":
+        return backend
+    return "numba" if numba_works() else "torch" if cuda_works() else "numpy"
+
+
+@cache
+def numba_works() -> bool:
+    """Whether the compiled loops can be made."""
+    from .raster_numba import kernels
+
+    try:
+        kernels()
+    except ImportError as problem:
+        log.debug("Drawing without numba: %s", problem)
+        return False
+    return True
+
+
+def cuda_works() -> bool:
+    """Whether torch has a CUDA device."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def drawer_for(backend: str, scene: Scene, camera: Camera) -> Drawer:
+    """A drawer of a ``chosen`` backend."""
+    if backend == "torch":
+        from .raster_torch import TorchDrawer
+
+        return TorchDrawer(scene, camera)
+    if backend == "pyrender":
+        from .gl_client import PyrenderDrawer
+
+        return PyrenderDrawer(scene, camera, drawer_for(chosen("auto"), scene, camera))
+    return NumbaDrawer(scene, camera) if backend == "numba" else NumpyDrawer(scene, camera)
+
+
+def rasterizer_for(backend: str):
+    """The function that fills visibility buffers for shading and shadows."""
+    if backend == "numba" or (backend != "numpy" and numba_works()):
+        from .raster_numba import rasterize
+
+        return rasterize
+    return raster.rasterize
+
+
+class NumpyDrawer:
+    """One frame at a time with array operations."""
+
+    batch = 1
+
+    def __init__(self, scene: Scene, camera: Camera):
+        self.scene, self.camera, self.threads = scene, camera, THREADS
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def draw(self, first: int, frames: Frames) -> None:
+        """See ``Drawer``."""
+        for row in range(len(frames)):
+            if frames.normals is None:
+                store(frames, row, *self.scene.visible(first + row, self.camera))
+            else:
+                store_view(frames, row, self.scene.view(first + row, self.camera))
+
+
+class NumbaDrawer(NumpyDrawer):
+    """One frame at a time with compiled loops."""
+
+    def draw(self, first: int, frames: Frames) -> None:
+        """See ``Drawer``."""
+        from .raster_numba import shade
+
+        for row in range(len(frames)):
+            vertices = self.scene.vertices(first + row, self.camera.at(first + row))
+            keys = self.scene.keys(vertices, self.camera.intrinsics, self.camera.width, self.camera.height)
+            shade(keys, self.scene, vertices, first + row, self.camera, frames, row)
+
+
+def store_view(frames: Frames, row: int, view: View) -> None:
+    """Write one frame; normals as colours: x right, y up, z to the viewer."""
+    store(frames, row, view.surface.pixels, view.surface.z, view.instance)
+    if frames.normals is not None:
+        target, place = frames.normals[row].reshape(-1), view.surface.pixels * 3
+        for k, sign in enumerate((127.5, -127.5, -127.5)):
+            target[place + k] = (view.normals[:, k] * np.float32(sign) + np.float32(128)).astype(np.uint8)
+
+
+def store(frames: Frames, row: int, pixels: np.ndarray, z: np.ndarray, instance: np.ndarray) -> None:
+    """Write depth and ids of one frame where they are wanted."""
+    if frames.depth is not None:
+        frames.depth[row].reshape(-1)[pixels] = z
+    if frames.instance_ids is not None:
+        frames.instance_ids[row].reshape(-1)[pixels] = instance

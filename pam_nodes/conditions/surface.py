@@ -1,0 +1,141 @@
+"""What the hit pixels of a frame see: the point, where on the face it lies, and the normal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .raster import seen
+from .transform import F
+
+THIN = F(0.01)
+"""Pixels. A face seen thinner than this has one normal: across it, weights are mostly rounding."""
+BLOCK = 1 << 14
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """What the hit pixels of one frame see. N is their number; camera frame, OpenCV axes.
+
+    Attributes:
+        pixels: (N,) int64 flat pixel index, row * width + column.
+        faces: (N,) int64 face index.
+        z: (N,) float32 metres along the optical axis.
+        hit_faces: (U,) int64 the different faces among ``faces``, ascending.
+        slot: (N,) int64 index of each pixel's face in ``hit_faces``.
+        forms: three (3, U) float32 ``weight_forms`` of the hit faces.
+        intrinsics: (3, 3) K.
+        width: of the picture, pixels.
+    """
+
+    pixels: np.ndarray
+    faces: np.ndarray
+    z: np.ndarray
+    hit_faces: np.ndarray
+    slot: np.ndarray
+    forms: tuple[np.ndarray, np.ndarray, np.ndarray]
+    intrinsics: np.ndarray
+    width: int
+
+    @cached_property
+    def rays(self) -> np.ndarray:
+        """(N, 3) float32 direction through the pixel centre with z = 1, so that ``z * rays`` is the point."""
+        v, u = np.divmod(self.pixels, self.width)
+        return pixel_rays(u, v, self.intrinsics)
+
+    @cached_property
+    def front(self) -> np.ndarray:
+        """(N,) bool, the face's counter-clockwise side is seen."""
+        return along(self.forms[0], self.slot, self.rays) > 0
+
+    @cached_property
+    def barycentric(self) -> np.ndarray:
+        """(N, 3) float32 perspective-correct weights of the face's corners."""
+        whole, first, second = (along(form, self.slot, self.rays) for form in self.forms)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            b1, b2 = first / whole, second / whole
+        # A face seen exactly edge-on has no solution: any of its points will do.
+        b1, b2 = (np.clip(np.nan_to_num(k, nan=0.0, posinf=1.0, neginf=0.0), 0, 1) for k in (b1, b2))
+        return np.stack([np.maximum(1 - b1 - b2, 0), b1, b2], axis=1)
+
+
+def resolve(buffer: np.ndarray, vertices: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray, width: int) -> Surface:
+    """Turn a visibility buffer into surface points, for the hit pixels only (arguments as in ``raster.rasterize``)."""
+    pixels, hit, z = seen(buffer)
+    mark = np.zeros(len(faces), bool)
+    mark[hit] = True
+    unique = np.nonzero(mark)[0]
+    slots = np.empty(len(faces), np.int64)
+    slots[unique] = np.arange(len(unique))
+    forms = weight_forms(*([axis.take(corner) for axis in vertices.T] for corner in faces[unique].T))
+    return Surface(pixels, hit, z, unique, slots.take(hit), forms, intrinsics, width)
+
+
+def weight_forms(a: Sequence[np.ndarray], b: Sequence[np.ndarray], c: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ray-triangle intersection (Moller and Trumbore 1997) written as forms that are linear in the ray.
+
+    Args:
+        a, b, c: the three coordinates, each (U,), of the faces' corners in the camera frame.
+
+    Returns:
+        (3, U) each: along a ray r from the eye, ``r . whole`` is positive on the counter-clockwise side, and ``r . first / r . whole`` and
+        ``r . second / r . whole`` are the weights of corners b and c. They hold for faces cut at the near plane too.
+    """
+    e1, e2 = ([q - p for p, q in zip(a, corner, strict=True)] for corner in (b, c))
+    return cross(e2, e1), cross(a, e2), cross(e1, a)
+
+
+def surface_normals(surface: Surface, vertices: np.ndarray, faces: np.ndarray, corner_normals: Sequence[np.ndarray]) -> np.ndarray:
+    """Unit normals of the hit pixels, turned towards the camera: the inside of an open mesh shows the opposite normal.
+
+    Args:
+        surface: the hit pixels.
+        vertices, faces: as drawn.
+        corner_normals: three (U, 3) unit normals in the camera frame, of the corners of ``surface.hit_faces``.
+
+    Returns:
+        (N, 3) float32, each coordinate contiguous.
+    """
+    whole, first, second = surface.forms
+    n0, n1, n2 = (corner.T for corner in corner_normals)
+    # The mixed normal times the determinant is linear in the ray, row by row of a matrix a face; its sign turns it to the camera.
+    matrix = n0[:, None] * whole + (n1 - n0)[:, None] * first + (n2 - n0)[:, None] * second
+    a, b, c = (vertices[faces[surface.hit_faces, k]].T for k in range(3))
+    longest = np.sqrt(np.maximum(((b - a) ** 2).sum(axis=0), ((c - a) ** 2).sum(axis=0)))
+    thin = np.abs((a * whole).sum(axis=0)) * F(surface.intrinsics[0, 0]) < THIN * a[2] * a[2] * longest
+    matrix[:, :, thin] = ((n0 + n1 + n2)[:, None] * whole)[:, :, thin]
+    normals = np.empty((3, len(surface.pixels)), F)
+    for start in range(0, len(surface.pixels), BLOCK):
+        block = slice(start, start + BLOCK)
+        slot, rays = surface.slot[block], surface.rays[block]
+        x, y, z = (along(row, slot, rays) for row in matrix)
+        scale = F(1) / (np.sqrt(x * x + y * y + z * z) + F(1e-30))
+        for k, value in enumerate((x, y, z)):
+            np.multiply(value, scale, out=normals[k, block])
+    return normals.T
+
+
+def along(form: np.ndarray, slot: np.ndarray, rays: np.ndarray) -> np.ndarray:
+    """(N,) value on each ray (N, 3) of the form (3, U) that its slot names."""
+    value = form[0].take(slot)
+    value *= rays[:, 0]
+    value += form[1].take(slot) * rays[:, 1]
+    value += form[2].take(slot)
+    return value
+
+
+def pixel_rays(u: np.ndarray, v: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 directions, z = 1, through the pixel centres (u, v); integer centres."""
+    fx, fy, cx, cy = (F(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    rays = np.ones((3, len(u)), F)
+    np.divide(u.astype(F) - cx, fx, out=rays[0])
+    np.divide(v.astype(F) - cy, fy, out=rays[1])
+    return rays.T
+
+
+def cross(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> np.ndarray:
+    """(3, N) cross products of vectors given by their coordinates."""
+    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])

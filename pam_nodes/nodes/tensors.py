@@ -1,0 +1,47 @@
+"""Arrays of the core as the host's tensors."""
+
+from __future__ import annotations
+
+
+def image(pictures):
+    """(T, H, W, 3) uint8 pictures as an IMAGE."""
+    import torch
+
+    from ..conditions.pack import to_float
+
+    return torch.from_numpy(to_float(pictures))
+
+
+def modality(conditions, name: str, start: int = 0, length: int | None = None):
+    """One modality of a bundle as an IMAGE; if the bundle has none, one black frame that stands for all, so that it costs nothing."""
+    import torch
+
+    from ..conditions.pack import picked
+
+    pictures = picked(conditions, name, start, length)
+    if pictures is None:
+        total, height, width = conditions.shape
+        return torch.zeros((1, height, width, 3)).expand(length or total - start, -1, -1, -1)
+    return image(pictures)
+
+
+def array(value):
+    """A tensor, array or nested list as an array."""
+    import numpy as np
+
+    return value.cpu().numpy() if hasattr(value, "cpu") else np.asarray(value)
+
+
+def mask(values):
+    """(T, H, W) bool or 0..1 array as a MASK."""
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32))
+
+
+def bytes_of(image_tensor):
+    """IMAGE as (T, H, W, 3) uint8 pictures."""
+    from ..conditions.pack import to_bytes
+
+    return to_bytes(image_tensor.cpu().numpy())

@@ -1,0 +1,200 @@
+"""All renderers draw the same ids and depths, and what is not drawable is said before any work."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pam_nodes.conditions import raster
+from pam_nodes.conditions.backends import chosen, numba_works
+from pam_nodes.conditions.clip import render_chunks, render_clip
+from pam_nodes.conditions.meshes import deforming_track, rigid_track
+from pam_nodes.conditions.surface import resolve
+from pam_nodes.geometry.camera_build import orbit_camera
+from pam_nodes.hands.files import load_default_hand
+from pam_nodes.hands.posing import place_hand, preset_pose
+from pam_nodes.hands.skinning import skin
+
+from .scenes import camera, cube, lift, poses, sphere
+
+ALL = {"depth", "ids", "normals"}
+VIEWS = {
+    "wide": ([0, -0.03, 0.08], 0.75, 160, 120),
+    "close": ([0, -0.05, 0.1], 0.14, 320, 240),
+    "inside the hand": ([0.0, -0.09, 0.125], 0.03, 160, 120),
+}
+
+
+@pytest.fixture(scope="module")
+def tracks():
+    """A closing right hand, a sphere that rises, a cube, and triangles without area: 3 frames."""
+    model = load_default_hand("right")
+    hands = [skin(model, place_hand(model, preset_pose(name), (0.0, -0.15, 0.12))).vertices for name in ("relaxed", "relaxed", "grasp")]
+    ball, ball_faces = sphere(0.04, np.zeros(3), 60)
+    box, box_faces = cube(0.06)
+    flat = np.array([[0, 1, 1], [2, 2, 2]])
+    return [
+        deforming_track(np.concatenate(hands), model.faces, 1),
+        rigid_track(ball, ball_faces, poses((0, 0, 0.03), (0, 0, 0.05), (0, 0, 0.07)), 2, (0.2, 0.4, 0.6)),
+        rigid_track(box, np.concatenate([box_faces, flat]), poses(*[(0.08, -0.05, 0.05)] * 3), 3, (0.6, 0.4, 0.2)),
+    ]
+
+
+def view(name):
+    centre, distance, width, height = VIEWS[name]
+    return orbit_camera(centre, distance, 20, 35, 40, width, height)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_every_backend_has_the_same_bits(backend, name, tracks, skip_for):
+    if backend == "numba" and not numba_works():
+        skip_for("numba", "numba cannot be imported.")
+    want, found = (render_clip(tracks, view(name), ALL, backend=b) for b in ("numpy", backend))
+    assert want.instance_ids.any()
+    np.testing.assert_array_equal(found.instance_ids, want.instance_ids)
+    np.testing.assert_array_equal(found.depth.view(np.int32), want.depth.view(np.int32))
+    difference = np.abs(found.normals.astype(int) - want.normals)
+    assert (difference > 1).mean() < 1e-4
+
+
+def test_torch_draws_batches_as_single_frames(tracks):
+    from pam_nodes.conditions.raster_torch import TorchDrawer
+    from pam_nodes.conditions.scene import Scene
+
+    drawer = TorchDrawer(Scene(tracks), view("close"))
+    depth, ids, normals = drawer.render(0, 3)
+    for t in range(3):
+        for batch, single in zip((depth, ids, normals), drawer.render(t, 1), strict=True):
+            assert (batch[t] == single[0]).all()
+
+
+def test_leaving_out_hidden_triangles_changes_nothing(tracks, monkeypatch):
+    monkeypatch.setattr(raster, "HIDDEN_WORTH", 0)
+    culled = render_clip(tracks, view("close"), ALL, backend="numpy")
+    monkeypatch.setattr(raster, "HIDDEN_WORTH", np.inf)
+    whole = render_clip(tracks, view("close"), ALL, backend="numpy")
+    np.testing.assert_array_equal(culled.depth, whole.depth)
+    np.testing.assert_array_equal(culled.instance_ids, whole.instance_ids)
+
+
+def cast(vertices, faces, cam):
+    """Exact ray casting in float64: face of each pixel or -1, its depth, and how near in pixels the nearest edge of any face passes."""
+    v, u = (a.ravel().astype(float) for a in np.mgrid[: cam.height, : cam.width])
+    x, y = (vertices[:, k] / vertices[:, 2] * cam.intrinsics[k, k] + cam.intrinsics[k, 2] for k in (0, 1))
+    hit, depth, margin = np.full(len(u), -1), np.full(len(u), np.inf), np.full(len(u), np.inf)
+    for f, (a, b, c) in enumerate(faces):
+        edges = []
+        for p, q in ((b, c), (c, a), (a, b)):
+            edges.append((x[q] - x[p]) * (v - y[p]) - (y[q] - y[p]) * (u - x[p]))
+            along = np.clip(((u - x[p]) * (x[q] - x[p]) + (v - y[p]) * (y[q] - y[p])) / np.hypot(x[q] - x[p], y[q] - y[p]) ** 2, 0, 1)
+            margin = np.minimum(margin, np.hypot(u - x[p] - along * (x[q] - x[p]), v - y[p] - along * (y[q] - y[p])))
+        area = edges[0] + edges[1] + edges[2]
+        weights = np.array(edges) / area
+        z = 1 / (weights / vertices[[a, b, c], 2, None]).sum(axis=0)
+        nearer = (weights >= 0).all(axis=0) & (z < depth)
+        hit[nearer], depth[nearer] = f, z[nearer]
+    return hit, depth, margin
+
+
+def test_segmentation_is_that_of_exact_ray_casting(tracks):
+    """Every pixel agrees unless an edge passes within a thousandth of a pixel of its centre."""
+    cam = orbit_camera([0, -0.06, 0.1], 0.4, 20, 35, 40, 64, 48)
+    model = tracks[0]
+    world = model.vertices[2].astype(np.float64)
+    pose = cam.at(0)
+    points = world @ pose[:3, :3].T + pose[:3, 3]
+    hit, depth, margin = cast(points, model.faces, cam)
+    drawn = render_clip([model], cam, ALL, backend="numpy")
+    ours = drawn.depth[2].ravel()
+    differ = (ours > 0) != (hit >= 0)
+    assert (hit >= 0).sum() > 200
+    assert not (differ & (margin > 1e-3)).any() and differ.sum() <= 2
+    both = (ours > 0) & (hit >= 0) & (margin > 1e-3)
+    assert np.abs(ours - depth)[both].max() < 10e-6
+
+
+def test_plane_depth_is_exact():
+    """A tilted plane that fills the picture, within a hundredth of a millimetre of the analytic one."""
+    cam = camera(320, 240, focal=300.0)
+    corners = lift(np.array([[-40, -40], [400, -30], [390, 300], [-30, 280.0]]), 1.0, cam)
+    normal, offset = np.array([0.3, -0.2, -1.0]), -0.6
+    corners = corners * (offset / (corners @ normal))[:, None]
+    keys = raster.rasterize(corners.astype(np.float32), np.array([[0, 1, 2], [0, 2, 3]]), cam.intrinsics, cam.width, cam.height)
+    surface = resolve(keys, corners.astype(np.float32), np.array([[0, 1, 2], [0, 2, 3]]), cam.intrinsics, cam.width)
+    assert len(surface.pixels) == cam.width * cam.height
+    exact = offset / (surface.rays.astype(np.float64) @ normal)
+    assert np.abs(surface.z - exact).max() < 10e-6
+
+
+def test_camera_inside_a_mesh_sees_its_inside():
+    ball, faces = sphere(0.1, np.zeros(3), 40)
+    track = rigid_track(ball, faces, poses((0, 0, 0)), 1, (1, 1, 1))
+    drawn = render_clip([track], camera(), ALL, backend="numpy")
+    assert (drawn.instance_ids == 1).all() and drawn.depth.max() < 0.101
+    assert (drawn.normals[..., 2] > 127).all(), "the inside shows normals that face the camera"
+
+
+def test_chunks_are_the_clip_in_pieces(tracks):
+    cam = view("wide")
+    steps = []
+    pieces = list(render_chunks(tracks, cam, ALL, memory=1, progress=lambda *step: steps.append(step)))
+    whole = render_clip(tracks, cam, ALL)
+    assert [len(piece) for piece in pieces] == [1, 1, 1] and steps == [(1, 3), (2, 3), (3, 3)]
+    np.testing.assert_array_equal(np.concatenate([piece.depth for piece in pieces]), whole.depth)
+
+
+def test_conditions_and_preview_in_one_pass_are_those_of_two(tracks):
+    cam = view("wide")
+    together = render_clip(tracks, cam, ALL | {"rgb"}, backend="numpy")
+    apart = [render_clip(tracks, cam, want, backend="numpy") for want in (ALL, {"rgb"})]
+    np.testing.assert_array_equal(together.normals, apart[0].normals)
+    np.testing.assert_array_equal(together.rgb, apart[1].rgb)
+
+
+def test_interrupt_leaves_no_thread(tracks):
+    before = threading.active_count()
+
+    class Stop(Exception):
+        pass
+
+    def stop(*_):
+        raise Stop
+
+    for backend in ("numpy", "torch"):
+        with pytest.raises(Stop):
+            render_clip(tracks, view("wide"), ALL, progress=stop, backend=backend)
+        assert threading.active_count() == before
+
+
+def test_drawing_in_a_worker_thread(tracks):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(render_clip(tracks, view("wide"), ALL)))
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(results[0].depth, render_clip(tracks, view("wide"), ALL).depth)
+
+
+def test_bad_input_is_named(tracks):
+    cam = view("wide")
+    broken = tracks[0].vertices.copy()
+    broken[1, 7, 2] = np.nan
+    with pytest.raises(ValueError, match=r"Mesh 1: expected finite coordinates, found nan at vertex 7 in frame 1"):
+        render_clip([replace(tracks[0], vertices=broken), *tracks[1:]], cam)
+    with pytest.raises(ValueError, match="mesh 1 has 3, mesh 2 has 2"):
+        render_clip([tracks[0], replace(tracks[1], poses=tracks[1].poses[:2])], cam)
+    with pytest.raises(ValueError, match=r"Expected 3 camera poses, one a frame, found 2"):
+        render_clip(tracks, replace(cam, world_to_camera=np.tile(cam.world_to_camera, (2, 1, 1))))
+    with pytest.raises(ValueError, match='found "glide"'):
+        chosen("glide")
+    with pytest.raises(ValueError, match="at least one mesh"):
+        render_clip([], cam)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_behind_the_camera_is_nothing(backend):
+    ball, faces = sphere(0.1, np.zeros(3), 40)
+    track = rigid_track(ball, faces, poses((0, 0, -0.5)), 1, (1, 1, 1))
+    drawn = render_clip([track], camera(), ALL, backend=backend)
+    assert not drawn.instance_ids.any() and not drawn.depth.any() and not drawn.normals.any()
