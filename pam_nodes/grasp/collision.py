@@ -39,7 +39,7 @@ class CollisionShape:
         vertices, faces: (V, 3) float64 and (F, 3) of the surface, at most about ``MAX_FACES`` faces.
         pieces: convex vertex sets (N, 3).
         samples: (400, 3) points spread evenly over the surface.
-        volume: cubic metres of the solid mesh, or of its convex hull when the mesh is not closed.
+        volume: cubic metres of the solid mesh, or of the pieces' convex hull when the mesh is not closed.
         center_of_mass: (3,).
         unit_inertia: (3, 3) inertia about the centre of mass for a mass of 1 kg.
     """
@@ -74,12 +74,13 @@ def _measure(mesh: ObjectMesh) -> CollisionShape:
     vertices, faces = cluster(np.asarray(mesh.vertices, dtype=np.float64), mesh.faces, MAX_FACES)
     surface = trimesh.Trimesh(vertices, faces, process=True)
     whole = surface if len(faces) == len(mesh.faces) else trimesh.Trimesh(mesh.vertices, mesh.faces, process=True)
-    solid = whole if whole.is_volume else surface.convex_hull
+    pieces = tuple(piece for part in _parts(surface) for piece in _pieces(part))
+    solid = whole if whole.is_volume else trimesh.convex.convex_hull(np.concatenate(pieces))
     samples, _ = trimesh.sample.sample_surface(surface, 400, seed=0)
     return CollisionShape(
         vertices=np.asarray(surface.vertices),
         faces=np.asarray(surface.faces),
-        pieces=tuple(piece for part in _parts(surface) for piece in _pieces(part)),
+        pieces=pieces,
         samples=np.asarray(samples),
         volume=float(solid.volume),
         center_of_mass=np.asarray(solid.center_mass),

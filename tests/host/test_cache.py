@@ -7,6 +7,7 @@ import pytest
 
 from hostkit.convert import convert
 from hostkit.host import ROOT
+from tests.grasp.policies import checkpoint, closing
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 
@@ -38,6 +39,16 @@ def downstream(prompt: dict, node: str) -> set[str]:
 def find(prompt: dict, class_type: str) -> str | None:
     """Id of the first node of a class."""
     return next((node for node, item in prompt.items() if item["class_type"] == class_type), None)
+
+
+@pytest.fixture(autouse=True)
+def policy_file(host):
+    """A policy under the name that the workflows ask for."""
+    folder = host.base / "models" / "graspxl"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = checkpoint(folder, closing())
+    yield
+    path.unlink()
 
 
 @pytest.fixture(params=WORKFLOWS, ids=lambda path: path.stem)
