@@ -133,7 +133,7 @@ def has_left_shape_bug(model: HandModel) -> bool:
 def _read(data: bytes, suffix: str) -> dict[str, Any]:
     """The arrays of a file, unchecked."""
     if suffix == ".pkl":
-        return load_restricted(data)
+        return load_restricted(data, SHAPES)
     if suffix == ".npz":
         return _read_npz(data)
     if suffix == ".safetensors":
@@ -167,7 +167,9 @@ def _checked(content: dict[str, Any]) -> dict[str, np.ndarray]:
     for key, shape in SHAPES.items():
         if key not in content:
             raise ValueError(f"'{key}' is missing, is this a MANO v1.2 hand file")
-        array = np.asarray(content[key])
+        array = content[key]
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"expected '{key}' to be an array, found {type(array).__name__}")
         if key == "hands_mean":
             array = array.reshape(-1)
         expected = tuple(sizes.get(n, n) for n in shape)

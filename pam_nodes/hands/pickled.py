@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,12 @@ class RefusedPickle(ValueError):
 class Record:
     """Stand-in for an object of the file: remembers its state, runs nothing."""
 
-    __slots__ = ("state",)
+    __slots__ = ("made", "state")
 
-    def __init__(self, *_args: Any) -> None:
-        self.state: Any = None
+    def __new__(cls, *_args: Any) -> Record:  # protocol 2 makes objects without __init__
+        record = super().__new__(cls)
+        record.state, record.made = None, None
+        return record
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -29,12 +33,15 @@ class Record:
     def fields(self) -> dict[str, Any]:
         """The attributes of the pickled object, also when they were stored as (dict, slots)."""
         parts = self.state if isinstance(self.state, tuple) else (self.state,)
-        fields: dict[str, Any] = {}
-        for part in parts:
-            fields.update(part or {})
-        return fields
+        return {key: value for part in parts if isinstance(part, dict) for key, value in part.items()}
 
     def value(self) -> np.ndarray:
+        """The array it stands for. Kept, since a small file can name one record again and again."""
+        if self.made is None:
+            self.made = self._make()
+        return self.made
+
+    def _make(self) -> np.ndarray:
         raise RefusedPickle(f"found a bare {type(self).__name__.strip('_')}")
 
 
@@ -44,15 +51,14 @@ class _Dtype(Record):
     __slots__ = ("name",)
 
     def __init__(self, name: Any = None, *_args: Any) -> None:
-        super().__init__()
         self.name = name
 
     def resolve(self) -> np.dtype:
         """The plain number type it names."""
         if self.name in ("O8", "O"):
             return np.dtype(object)
-        if self.name not in {"b1", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"}:
-            raise RefusedPickle(f"found an array of type {str(self.name)[:40]!r}, expected plain numbers")
+        if not isinstance(self.name, str) or self.name not in {"b1", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"}:
+            raise RefusedPickle(f"found an array of type {shown(self.name)}, expected plain numbers")
         order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
         return np.dtype(self.name).newbyteorder(order if order in ("<", ">") else "=")
 
@@ -62,7 +68,7 @@ class _Array(Record):
 
     __slots__ = ()
 
-    def value(self) -> np.ndarray:
+    def _make(self) -> np.ndarray:
         _, shape, dtype, fortran, data = self.state
         return _plain_array(data, dtype, shape, "F" if fortran else "C")
 
@@ -72,7 +78,7 @@ class _Chumpy(Record):
 
     __slots__ = ()
 
-    def value(self) -> np.ndarray:
+    def _make(self) -> np.ndarray:
         return evaluate(self.fields()["x"])
 
 
@@ -81,9 +87,12 @@ class _Select(Record):
 
     __slots__ = ()
 
-    def value(self) -> np.ndarray:
+    def _make(self) -> np.ndarray:
         fields = self.fields()
-        picked = evaluate(fields["a"]).ravel()[evaluate(fields["idxs"])]
+        places = evaluate(fields["idxs"])
+        if places.size > MAX_ELEMENTS:
+            raise RefusedPickle("the file unfolds into too much data")
+        picked = evaluate(fields["a"]).ravel()[places]
         return picked.reshape(fields["preferred_shape"]) if "preferred_shape" in fields else picked
 
 
@@ -93,7 +102,7 @@ class _Sparse(Record):
     __slots__ = ()
     layout = ""
 
-    def value(self) -> np.ndarray:
+    def _make(self) -> np.ndarray:
         fields = self.fields()
         rows, columns = (int(n) for n in fields.get("_shape", fields.get("shape")))
         if not 0 < rows * columns <= MAX_ELEMENTS or rows < 0:
@@ -103,8 +112,8 @@ class _Sparse(Record):
             row, column = (evaluate(a) for a in fields.get("coords", (fields.get("row"), fields.get("col"))))
         else:
             inner = evaluate(fields["indices"])
-            starts = evaluate(fields["indptr"])
-            if starts[-1] != len(inner) or np.any(np.diff(starts) < 0):
+            starts = evaluate(fields["indptr"]).astype(np.int64)  # unsigned differences would wrap around
+            if starts[0] != 0 or starts[-1] != len(inner) or np.any(np.diff(starts) < 0):
                 raise RefusedPickle("found a sparse matrix that contradicts itself")
             outer = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
             row, column = (inner, outer) if self.layout == "csc" else (outer, inner)
@@ -180,13 +189,16 @@ def _storage(data: bytes) -> np.ndarray:
 
 def _tensor(storage: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_rest: Any) -> np.ndarray:
     """A torch tensor as an array."""
-    if not isinstance(storage, np.ndarray) or offset < 0 or min((*shape, *strides), default=0) < 0:
+    numbers = (offset, *shape, *strides)
+    if not isinstance(storage, np.ndarray) or not all(isinstance(n, int) and n >= 0 for n in numbers):
         raise RefusedPickle("found a tensor without its numbers")
-    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if int(np.prod(shape)) and last >= len(storage):
-        raise RefusedPickle("found a tensor that is larger than its numbers")
-    if int(np.prod(shape)) > MAX_ELEMENTS:
+    count = math.prod(shape)
+    if count > MAX_ELEMENTS:
         raise RefusedPickle("the file unfolds into too much data")
+    if count == 0:
+        return np.empty(shape, storage.dtype)
+    if offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True)) >= len(storage):
+        raise RefusedPickle("found a tensor that is larger than its numbers")
     view = np.lib.stride_tricks.as_strided(storage[offset:], shape, [stride * storage.itemsize for stride in strides])
     return view.copy()
 
@@ -211,6 +223,31 @@ def _reconstructor(kind: Any, base: Any, _state: Any) -> Record:
     return kind()
 
 
+def _encode(text: str, codec: str = "latin1") -> bytes:
+    """``_codecs.encode``: how protocols below 3 spell bytes."""
+    if codec not in ("latin1", "latin-1"):
+        raise RefusedPickle(f"found text in the codec {shown(codec)}")
+    return text.encode("latin1")
+
+
+def _ordered(pairs: Any = ()) -> dict[Any, Any]:
+    """``collections.OrderedDict``, whose pairs Python 2 gave as an argument."""
+    refuse_unplain([key for key, _ in pairs])
+    return dict(pairs)
+
+
+def refuse_unplain(keys: list[Any]) -> None:
+    """Refuse what is no plain key: the hash of a tuple of tuples visits every leaf, and a small file can share its leaves 2**60 times."""
+    for key in keys:
+        if not isinstance(key, (str, bytes, int, float, type(None))):
+            raise RefusedPickle(f"found a key of type {type(key).__name__.strip('_')}, expected text or numbers")
+
+
+def shown(item: Any) -> str:
+    """What a message says of an item: the start of a text, or the type of what could be endless."""
+    return repr(item[:40]) if isinstance(item, str) else type(item).__name__.strip("_")
+
+
 def evaluate(item: Any) -> Any:
     """The array behind a record; anything else as it is."""
     value = item.value() if isinstance(item, Record) else item
@@ -219,6 +256,7 @@ def evaluate(item: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=1)
 def table_of_globals() -> dict[tuple[str, str], Any]:
     """Globals of files written by Python 2 (protocols 0-2) and of files saved again by Python 3 with NumPy 1 or 2."""
     table: dict[tuple[str, str], Any] = {
@@ -226,7 +264,8 @@ def table_of_globals() -> dict[tuple[str, str], Any]:
         ("numpy", "dtype"): _Dtype,
         ("chumpy.ch", "Ch"): _Chumpy,
         ("chumpy.reordering", "Select"): _Select,
-        ("collections", "OrderedDict"): dict,
+        ("collections", "OrderedDict"): Function(_ordered),
+        ("_codecs", "encode"): Function(_encode),
     }
     for core in ("numpy.core", "numpy._core"):
         table[f"{core}.multiarray", "_reconstruct"] = Function(_reconstruct)

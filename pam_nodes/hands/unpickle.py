@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 
-from .pickled import Function, Record, RefusedPickle, evaluate, table_of_globals
+from .pickled import Function, Record, RefusedPickle, evaluate, refuse_unplain, shown, table_of_globals
 
 MAX_BYTES = 64 << 20
-MAX_DEPTH, MAX_ITEMS = 16, 4_000_000
+MAX_UNFOLDED = 4 * MAX_BYTES
+MAX_STEPS = 8_000_000
+"""Opcodes of a file: a long recording of dicts of arrays has a million."""
+MAX_DEPTH, MAX_NUMBERS = 16, 1 << 25
 _DAMAGE = (
     pickle.UnpicklingError,
     ArithmeticError,
@@ -31,66 +34,85 @@ _DAMAGE = (
 )
 
 
+class _Steps(dict):
+    """The unpickler's functions by opcode, handed out a limited number of times."""
+
+    left = MAX_STEPS
+
+    def __getitem__(self, opcode: int) -> Callable[..., None]:
+        self.left -= 1
+        if self.left < 0:
+            raise RefusedPickle(f"it takes more than {MAX_STEPS} steps to read")
+        return super().__getitem__(opcode)
+
+
 class _Unpickler(pickle._Unpickler):
-    """Python's own unpickler in Python, so that what becomes a key can be looked at before it is hashed.
-
-    The hash of a tuple of tuples visits every leaf, and a small file can share its leaves 2**60 times.
-    """
-
-    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
+    """Python's own unpickler in Python, so that each step can be looked at before it is taken."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")
-        self.encoded = 0
+        self.size, self.unfolded = len(data), 0
+        self.dispatch = _Steps(pickle._Unpickler.dispatch)
+        for opcode, step in {
+            pickle.SETITEM: _Unpickler._set_item,
+            pickle.SETITEMS: _Unpickler._set_items,
+            pickle.DICT: _Unpickler._make_dict,
+            pickle.ADDITEMS: _Unpickler._add_items,
+            pickle.FROZENSET: _Unpickler._make_frozenset,
+            pickle.BYTEARRAY8: _Unpickler._make_bytearray,
+        }.items():
+            self.dispatch[opcode[0]] = step
 
-    def _plain_key(self) -> None:
-        self._refuse_unplain(self.stack[-2:-1])
-        super().load_setitem()
+    def _set_item(self) -> None:
+        self._refuse_unless_dict(self.stack[-3])
+        refuse_unplain(self.stack[-2:-1])
+        self.load_setitem()
 
-    def _plain_keys(self) -> None:
-        self._refuse_unplain(self.stack[::2])
-        super().load_setitems()
+    def _set_items(self) -> None:
+        self._refuse_unless_dict(self.metastack[-1][-1])
+        refuse_unplain(self.stack[::2])
+        self.load_setitems()
 
-    def _plain_dict(self) -> None:
-        self._refuse_unplain(self.stack[::2])
-        super().load_dict()
+    def _make_dict(self) -> None:
+        refuse_unplain(self.stack[::2])
+        self.load_dict()
 
-    def _plain_members(self) -> None:
-        self._refuse_unplain(self.stack)
-        super().load_additems()
+    def _add_items(self) -> None:
+        refuse_unplain(self.stack)
+        self.load_additems()
 
-    def _plain_frozenset(self) -> None:
-        self._refuse_unplain(self.stack)
-        super().load_frozenset()
+    def _make_frozenset(self) -> None:
+        refuse_unplain(self.stack)
+        self.load_frozenset()
 
-    def _refuse_unplain(self, keys: list[Any]) -> None:
-        for key in keys:
-            if not isinstance(key, (str, bytes, int, float, type(None))):
-                raise RefusedPickle(f"found a key of type {type(key).__name__.strip('_')}, expected text or numbers")
+    def _make_bytearray(self) -> None:
+        size = int.from_bytes(self.read(8), "little")
+        if size > self.size:  # Python would make room for it before it reads
+            raise EOFError("it ends before its data")
+        self.append(bytearray(self.read(size)))
 
-    dispatch[pickle.SETITEM[0]] = _plain_key
-    dispatch[pickle.SETITEMS[0]] = _plain_keys
-    dispatch[pickle.DICT[0]] = _plain_dict
-    dispatch[pickle.ADDITEMS[0]] = _plain_members
-    dispatch[pickle.FROZENSET[0]] = _plain_frozenset
-
-    def encode(self, text: str, codec: str = "latin1") -> bytes:
-        """``_codecs.encode``: how protocols below 3 spell bytes. Counted, since a memoised text can be encoded again and again."""
-        if codec not in ("latin1", "latin-1"):
-            raise RefusedPickle(f"found text in the codec {str(codec)[:40]!r}")
-        self.encoded += len(text)
-        if self.encoded > MAX_BYTES:
-            raise RefusedPickle("the file unfolds into too much data")
-        return text.encode("latin1")
+    def _refuse_unless_dict(self, target: Any) -> None:
+        if type(target) is not dict:
+            raise RefusedPickle(f"it sets items of {shown(target)}, expected a dict")
 
     def find_class(self, module: str, name: str) -> Any:
         """The stand-in of a global, from the table only."""
-        if (module, name) == ("_codecs", "encode"):
-            return Function(self.encode)
         found = table_of_globals().get((module, name))
         if found is None:
             raise RefusedPickle(f"it asks for '{module}.{name}', which is no part of a hand file")
-        return found
+        return Function(self._counted(found.call)) if isinstance(found, Function) else found
+
+    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, refused when all that was made is too much: a small file may ask for the same again and again."""
+
+        def counted(*args: Any) -> Any:
+            made = call(*args)
+            self.unfolded += made.nbytes if isinstance(made, np.ndarray) else len(made) if isinstance(made, bytes) else 0
+            if self.unfolded > MAX_UNFOLDED:
+                raise RefusedPickle("the file unfolds into too much data")
+            return made
+
+        return counted
 
     def persistent_load(self, _pid: Any) -> Any:
         """Hand files have no persistent ids."""
@@ -108,39 +130,41 @@ def load_tree(data: bytes) -> Any:
         ValueError: truncated or damaged.
     """
     content = _loaded(data)
-    seen, count = {}, 0
-
-    def plain(item: Any, depth: int) -> Any:
-        nonlocal count
-        count += 1
-        if depth > MAX_DEPTH or count > MAX_ITEMS:
-            raise RefusedPickle("it is nested deeper or holds more items than any recording")
-        if isinstance(item, Record):
-            item = item.value()
-        if isinstance(item, np.ndarray) and item.dtype == object:
-            items = item.ravel().tolist()
-            return plain(items[0] if len(items) == 1 else items, depth + 1)
-        if not isinstance(item, (dict, list, tuple)):
-            return item
-        if id(item) not in seen:
-            if isinstance(item, dict):
-                made = {key: plain(value, depth + 1) for key, value in item.items()}
-            else:
-                made = [plain(value, depth + 1) for value in item]
-            seen[id(item)] = made, item
-        return seen[id(item)][0]
-
-    return _guarded(lambda: plain(content, 0))
+    return _guarded(lambda: _plain(content, 0, {})[0])
 
 
-def load_restricted(data: bytes) -> dict[str, Any]:
+def _plain(item: Any, depth: int, seen: dict[int, tuple[Any, int, Any]]) -> tuple[Any, int]:
+    """An item with arrays in place of records, and how many numbers it unfolds to where parts of it are shared."""
+    if depth > MAX_DEPTH:
+        raise RefusedPickle(f"it is nested deeper than any recording, {MAX_DEPTH} levels")
+    if isinstance(item, Record):
+        item = item.value()
+    if isinstance(item, np.ndarray) and item.dtype == object:
+        items = item.ravel().tolist()
+        return _plain(items[0] if len(items) == 1 else items, depth + 1, seen)
+    if not isinstance(item, (dict, list, tuple)):
+        return item, item.size if isinstance(item, np.ndarray) else len(item) if isinstance(item, (str, bytes)) else 1
+    if id(item) not in seen:
+        parts = [_plain(part, depth + 1, seen) for part in (item.values() if isinstance(item, dict) else item)]
+        made = [part for part, _ in parts]
+        size = 1 + sum(size for _, size in parts)
+        if size > MAX_NUMBERS:
+            raise RefusedPickle("it holds more numbers than any recording")
+        # The item is kept with what was made of it, so that nothing else can get its id.
+        seen[id(item)] = dict(zip(item, made, strict=True)) if isinstance(item, dict) else made, size, item
+    made, size, _ = seen[id(item)]
+    return made, size
+
+
+def load_restricted(data: bytes, keys: Collection[str]) -> dict[str, Any]:
     """Read the dict of a MANO pickle.
 
     Args:
         data: content of the file, at most ``MAX_BYTES``.
+        keys: which entries are wanted.
 
     Returns:
-        The dict, arrays and wrapped arrays as plain NumPy arrays.
+        Those of them that are there, arrays and wrapped arrays as plain NumPy arrays.
 
     Raises:
         RefusedPickle: the file names a global outside the table or holds something other than plain numbers.
@@ -149,7 +173,7 @@ def load_restricted(data: bytes) -> dict[str, Any]:
     content = _loaded(data)
     if not isinstance(content, dict):
         raise RefusedPickle(f"expected a dict of arrays, found {type(content).__name__.strip('_')}")
-    return _guarded(lambda: {str(key): evaluate(item) for key, item in content.items()})
+    return _guarded(lambda: {key: evaluate(content[key]) for key in keys if key in content})
 
 
 def _loaded(data: bytes) -> Any:
