@@ -167,7 +167,9 @@ def _checked(content: dict[str, Any]) -> dict[str, np.ndarray]:
     for key, shape in SHAPES.items():
         if key not in content:
             raise ValueError(f"'{key}' is missing, is this a MANO v1.2 hand file")
-        array = np.asarray(content[key])
+        array = content[key]
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"expected '{key}' to be an array, found {type(array).__name__}")
         if key == "hands_mean":
             array = array.reshape(-1)
         expected = tuple(sizes.get(n, n) for n in shape)

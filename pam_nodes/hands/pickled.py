@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,13 @@ class RefusedPickle(ValueError):
 
 
 class Record:
-    """Stand-in for an object of the file: remembers its state, runs nothing."""
+    """Stand-in for an object of the file: remembers its state, runs nothing. Its value is worked out once, however often it is shared."""
 
-    __slots__ = ("state",)
+    __slots__ = ("result", "state")
 
     def __init__(self, *_args: Any) -> None:
         self.state: Any = None
+        self.result: Any = None
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -166,8 +168,25 @@ def _object_array(items: Any, shape: Any, order: str) -> np.ndarray:
     if not isinstance(items, list):
         raise RefusedPickle("found an array of objects without its objects")
     array = np.empty(len(items), object)
-    array[:] = items
+    for i, item in enumerate(items):  # a slice assignment would look for arrays in nested lists, without end in shared ones
+        array[i] = item
     return array.reshape(shape, order=order)
+
+
+def _ordered(pairs: Any = ()) -> dict[Any, Any]:
+    """``OrderedDict(pairs)``."""
+    found = {}
+    for key, value in pairs:
+        require_plain_keys([key])
+        found[key] = value
+    return found
+
+
+def require_plain_keys(keys: list[Any]) -> None:
+    """Refuse keys whose hash could take forever: a tuple of tuples is hashed leaf by leaf, and a file can share its leaves 2**60 times."""
+    for key in keys:
+        if not isinstance(key, (str, bytes, int, float, type(None))):
+            raise RefusedPickle(f"found a key of type {type(key).__name__.strip('_')}, expected text or numbers")
 
 
 def _storage(data: bytes) -> np.ndarray:
@@ -183,9 +202,9 @@ def _tensor(storage: Any, offset: int, shape: tuple[int, ...], strides: tuple[in
     if not isinstance(storage, np.ndarray) or offset < 0 or min((*shape, *strides), default=0) < 0:
         raise RefusedPickle("found a tensor without its numbers")
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if int(np.prod(shape)) and last >= len(storage):
+    if math.prod(shape) and last >= len(storage):
         raise RefusedPickle("found a tensor that is larger than its numbers")
-    if int(np.prod(shape)) > MAX_ELEMENTS:
+    if math.prod(shape) > MAX_ELEMENTS:
         raise RefusedPickle("the file unfolds into too much data")
     view = np.lib.stride_tricks.as_strided(storage[offset:], shape, [stride * storage.itemsize for stride in strides])
     return view.copy()
@@ -211,9 +230,18 @@ def _reconstructor(kind: Any, base: Any, _state: Any) -> Record:
     return kind()
 
 
+def resolved(item: Any) -> Any:
+    """What a record stands for; anything else as it is."""
+    if not isinstance(item, Record):
+        return item
+    if item.result is None:
+        item.result = item.value()
+    return item.result
+
+
 def evaluate(item: Any) -> Any:
     """The array behind a record; anything else as it is."""
-    value = item.value() if isinstance(item, Record) else item
+    value = resolved(item)
     if isinstance(value, np.ndarray) and value.dtype == object:
         raise RefusedPickle("found an array of objects, expected plain numbers")
     return value
@@ -226,7 +254,7 @@ def table_of_globals() -> dict[tuple[str, str], Any]:
         ("numpy", "dtype"): _Dtype,
         ("chumpy.ch", "Ch"): _Chumpy,
         ("chumpy.reordering", "Select"): _Select,
-        ("collections", "OrderedDict"): dict,
+        ("collections", "OrderedDict"): Function(_ordered),
     }
     for core in ("numpy.core", "numpy._core"):
         table[f"{core}.multiarray", "_reconstruct"] = Function(_reconstruct)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .pickled import Function, Record, RefusedPickle, evaluate, table_of_globals
+from .pickled import Function, RefusedPickle, evaluate, require_plain_keys, resolved, table_of_globals
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH, MAX_ITEMS = 16, 4_000_000
@@ -32,10 +32,7 @@ _DAMAGE = (
 
 
 class _Unpickler(pickle._Unpickler):
-    """Python's own unpickler in Python, so that what becomes a key can be looked at before it is hashed.
-
-    The hash of a tuple of tuples visits every leaf, and a small file can share its leaves 2**60 times.
-    """
+    """Python's own unpickler in Python, so that what becomes a key can be looked at before it is hashed."""
 
     dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
 
@@ -44,35 +41,39 @@ class _Unpickler(pickle._Unpickler):
         self.encoded = 0
 
     def _plain_key(self) -> None:
-        self._refuse_unplain(self.stack[-2:-1])
+        require_plain_keys(self.stack[-2:-1])
         super().load_setitem()
 
     def _plain_keys(self) -> None:
-        self._refuse_unplain(self.stack[::2])
+        require_plain_keys(self.stack[::2])
         super().load_setitems()
 
     def _plain_dict(self) -> None:
-        self._refuse_unplain(self.stack[::2])
+        require_plain_keys(self.stack[::2])
         super().load_dict()
 
     def _plain_members(self) -> None:
-        self._refuse_unplain(self.stack)
+        require_plain_keys(self.stack)
         super().load_additems()
 
     def _plain_frozenset(self) -> None:
-        self._refuse_unplain(self.stack)
+        require_plain_keys(self.stack)
         super().load_frozenset()
 
-    def _refuse_unplain(self, keys: list[Any]) -> None:
-        for key in keys:
-            if not isinstance(key, (str, bytes, int, float, type(None))):
-                raise RefusedPickle(f"found a key of type {type(key).__name__.strip('_')}, expected text or numbers")
+    def _bounded_bytearray(self) -> None:
+        """Python's own takes the memory that the file announces before it reads."""
+        size = int.from_bytes(self.read(8), "little")
+        data = self.read(size) if size <= MAX_BYTES else b""
+        if len(data) != size:
+            raise RefusedPickle("the file announces more data than it holds")
+        self.append(bytearray(data))
 
     dispatch[pickle.SETITEM[0]] = _plain_key
     dispatch[pickle.SETITEMS[0]] = _plain_keys
     dispatch[pickle.DICT[0]] = _plain_dict
     dispatch[pickle.ADDITEMS[0]] = _plain_members
     dispatch[pickle.FROZENSET[0]] = _plain_frozenset
+    dispatch[pickle.BYTEARRAY8[0]] = _bounded_bytearray
 
     def encode(self, text: str, codec: str = "latin1") -> bytes:
         """``_codecs.encode``: how protocols below 3 spell bytes. Counted, since a memoised text can be encoded again and again."""
@@ -108,29 +109,28 @@ def load_tree(data: bytes) -> Any:
         ValueError: truncated or damaged.
     """
     content = _loaded(data)
-    seen, count = {}, 0
+    seen: dict[int, tuple[Any, int, Any]] = {}
 
-    def plain(item: Any, depth: int) -> Any:
-        nonlocal count
-        count += 1
-        if depth > MAX_DEPTH or count > MAX_ITEMS:
-            raise RefusedPickle("it is nested deeper or holds more items than any recording")
-        if isinstance(item, Record):
-            item = item.value()
+    def plain(item: Any, depth: int) -> tuple[Any, int]:
+        """The item without records, and how many items it unfolds into; shared parts count each time they are met."""
+        if depth > MAX_DEPTH:
+            raise RefusedPickle("it is nested deeper than any recording")
+        item = resolved(item)
         if isinstance(item, np.ndarray) and item.dtype == object:
-            items = item.ravel().tolist()
+            items = list(item.ravel())
             return plain(items[0] if len(items) == 1 else items, depth + 1)
         if not isinstance(item, (dict, list, tuple)):
-            return item
+            return item, 1
         if id(item) not in seen:
-            if isinstance(item, dict):
-                made = {key: plain(value, depth + 1) for key, value in item.items()}
-            else:
-                made = [plain(value, depth + 1) for value in item]
-            seen[id(item)] = made, item
-        return seen[id(item)][0]
+            pairs = [plain(value, depth + 1) for value in (item.values() if isinstance(item, dict) else item)]
+            size = 1 + sum(count for _, count in pairs)
+            if size > MAX_ITEMS:
+                raise RefusedPickle("it unfolds into more items than any recording")
+            made = [value for value, _ in pairs]
+            seen[id(item)] = (dict(zip(item, made, strict=True)) if isinstance(item, dict) else made), size, item
+        return seen[id(item)][:2]
 
-    return _guarded(lambda: plain(content, 0))
+    return _guarded(lambda: plain(content, 0)[0])
 
 
 def load_restricted(data: bytes) -> dict[str, Any]:
