@@ -82,7 +82,7 @@ class HandLayer:
         vertices, joints = self.shaped(betas)
         rotations = rotation_matrices(torch.cat([global_orient, hand_pose], 1).view(batch, 16, 3))
         features = (rotations[:, 1:] - torch.eye(3, dtype=rotations.dtype, device=rotations.device)).reshape(batch, 135)
-        planes = vertices.T + (features @ self.posedirs).view(batch, 3, -1)
+        planes = torch.addmm(vertices.T.reshape(1, -1), features, self.posedirs).view(batch, 3, -1)
 
         turns, centres = [rotations[:, 0]], [joints[0] + transl]
         for joint in range(1, 16):
@@ -95,8 +95,9 @@ class HandLayer:
         # Coordinates apart, (B, 3, V): plain multiply-adds over long rows are twice as fast as many 3 x 3 products.
         columns = torch.cat([turn, offset[..., None]], -1).permute(0, 3, 2, 1).reshape(batch, 12, 16)
         blend = (columns @ self.weights.T).view(batch, 4, 3, -1)
-        planes = blend[:, 0] * planes[:, 0:1] + blend[:, 1] * planes[:, 1:2] + blend[:, 2] * planes[:, 2:3] + blend[:, 3]
-        vertices = planes.transpose(1, 2)
+        posed = blend[:, 0] * planes[:, 0:1]
+        posed.addcmul_(blend[:, 1], planes[:, 1:2]).addcmul_(blend[:, 2], planes[:, 2:3]).add_(blend[:, 3])
+        vertices = posed.transpose(1, 2)
 
         transforms = torch.zeros(batch, 16, 4, 4, dtype=turn.dtype, device=turn.device)
         transforms[..., :3, :3], transforms[..., :3, 3], transforms[..., 3, 3] = turn, centre, 1.0
