@@ -344,3 +344,22 @@ def test_hand_of_the_other_side_is_refused(tmp_path):
 def test_other_file_types_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"expected a \.pkl, \.npz or \.safetensors file, found '\.txt'"):
         load_hand(write(tmp_path, b"x", "hand.txt"))
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+def test_files_written_by_python_2_and_chumpy(tmp_path, protocol):
+    """Authentic ones, with chumpy nodes and a scipy matrix, made by ``python2/make.py``."""
+    import importlib.util
+    import lzma
+
+    folder = Path(__file__).with_name("python2")
+    spec = importlib.util.spec_from_file_location("make", folder / "make.py")
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    arrays = make.content()
+    path = tmp_path / "MANO_RIGHT.pkl"
+    path.write_bytes(lzma.decompress((folder / f"mano_{protocol}.pkl.xz").read_bytes()))
+    hand = load_hand(path, "right")
+    assert hand.is_mano and np.array_equal(hand.shapedirs, arrays["shapedirs"][:, :, :10])
+    for name in ("v_template", "weights", "J_regressor", "posedirs", "hands_mean", "hands_components"):
+        assert np.array_equal(getattr(hand, name), arrays[name].astype(np.float32)), name
