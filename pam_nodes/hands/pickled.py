@@ -21,9 +21,14 @@ class Record:
 
     __slots__ = ("result", "state")
 
+    def __new__(cls, *_args: Any) -> Record:
+        """Also how protocol 2 makes objects, which never calls ``__init__``."""
+        record = super().__new__(cls)
+        record.state = record.result = None
+        return record
+
     def __init__(self, *_args: Any) -> None:
-        self.state: Any = None
-        self.result: Any = None
+        pass
 
     def __setstate__(self, state: Any) -> None:
         self.state = state

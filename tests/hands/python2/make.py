@@ -1,6 +1,7 @@
 """Write the hand files that the tests read, as MANO's authors wrote theirs: Python 2.7 with chumpy 0.70, scipy 1.2.3 and numpy 1.16.6.
 
-From this folder: python2.7 make.py && xz -9 *.pkl. The numbers are made up (eighths, so that they are exact); names, types and sizes are MANO's.
+From this folder: python2.7 make.py && xz -9 *.pkl. The numbers are made up (eighths, so that they are exact); names, types and sizes
+are MANO's.
 """
 
 import numpy as np
