@@ -1,4 +1,7 @@
-"""Our skinning against smplx's: same hand, poses and run. From the repository root: python -m benchmarks.hands [--frames 1 49 1000]"""
+"""Our skinning against smplx's: same hand, poses and run, the tensors of both made before.
+
+From the repository root: python -m benchmarks.hands [--frames 1 49 1000]
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,15 @@ def random_pose(frames: int) -> HandPose:
     return HandPose(*parts, rng.normal(size=10).astype(np.float32))
 
 
-def best(work, repeat: int) -> tuple[float, float]:
-    """Best processor time and wall time of several runs, milliseconds."""
-    found = []
-    for _ in range(repeat):
-        start = time.process_time(), time.perf_counter()
-        work()
-        found.append((time.process_time() - start[0], time.perf_counter() - start[1]))
-    return tuple(1000 * min(column) for column in zip(*found, strict=True))
+def best(works: list, repeat: int) -> list[tuple[float, float]]:
+    """Best processor time and wall time of each, milliseconds, run in turn after a first run that does not count."""
+    found = [[] for _ in works]
+    for _ in range(repeat + 1):
+        for work, times in zip(works, found, strict=True):
+            start = time.process_time(), time.perf_counter()
+            work()
+            times.append((time.process_time() - start[0], time.perf_counter() - start[1]))
+    return [tuple(1000 * min(column) for column in zip(*times[1:], strict=True)) for times in found]
 
 
 def peak(work) -> float:
@@ -55,12 +59,12 @@ def main() -> None:
     print(f"{len(hand.v_template)} vertices, torch {torch.__version__}, {threads}; best of {options.repeat}")
     for frames in options.frames:
         pose = random_pose(frames)
-        ours = best(lambda p=pose: skin(hand, p), options.repeat)
-        line = f"{frames:5} frames  pam {ours[0]:7.2f} ms cpu {ours[1]:7.2f} wall, {peak(lambda p=pose: skin(hand, p)):5.1f} MB"
-        if available():
-            theirs = best(lambda p=pose: skin_smplx(hand, p), options.repeat)
-            apart = np.abs(skin(hand, pose).vertices - skin_smplx(hand, pose)[0]).max()
-            line += f" | smplx {theirs[0]:7.2f} cpu {theirs[1]:7.2f} wall | ratio {theirs[0] / ours[0]:4.2f} | apart {apart:.1e} m"
+        works = [lambda p=pose: skin(hand, p)] + [lambda p=pose: skin_smplx(hand, p)] * available()
+        ours, *theirs = best(works, options.repeat)
+        line = f"{frames:5} frames  pam {ours[0]:7.2f} ms cpu {ours[1]:7.2f} wall, {peak(works[0]):5.1f} MB"
+        for cpu, wall in theirs:
+            apart = np.abs(works[0]().vertices - works[1]()[0]).max()
+            line += f" | smplx {cpu:7.2f} cpu {wall:7.2f} wall | ratio {cpu / ours[0]:4.2f} | apart {apart:.1e} m"
         print(line)
     if not available():
         print("smplx is not installed: nothing to compare with")

@@ -175,7 +175,8 @@ def _object_array(items: Any, shape: Any, order: str) -> np.ndarray:
     if not isinstance(items, list):
         raise RefusedPickle("found an array of objects without its objects")
     array = np.empty(len(items), object)
-    array[:] = items
+    for i, item in enumerate(items):  # a slice assignment would look for arrays in nested lists, without end in shared ones
+        array[i] = item
     return array.reshape(shape, order=order)
 
 

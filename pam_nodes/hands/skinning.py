@@ -82,25 +82,34 @@ class HandLayer:
         vertices, joints = self.shaped(betas)
         rotations = rotation_matrices(torch.cat([global_orient, hand_pose], 1).view(batch, 16, 3))
         features = (rotations[:, 1:] - torch.eye(3, dtype=rotations.dtype, device=rotations.device)).reshape(batch, 135)
-        planes = vertices.T + (features @ self.posedirs).view(batch, 3, -1)
+        planes = torch.addmm(vertices.T.reshape(1, -1), features, self.posedirs).view(batch, 3, -1)
 
-        turns, centres = [rotations[:, 0]], [joints[0] + transl]
-        for joint in range(1, 16):
-            parent = PARENTS[joint]
-            turns.append(turns[parent] @ rotations[:, joint])
-            centres.append(centres[parent] + turns[parent] @ (joints[joint] - joints[parent]))
-        turn, centre = torch.stack(turns, 1), torch.stack(centres, 1)
-
+        turn, centre = self._chain(rotations, joints, joints[0] + transl)
         offset = centre - (turn @ joints[..., None])[..., 0]
         # Coordinates apart, (B, 3, V): plain multiply-adds over long rows are twice as fast as many 3 x 3 products.
         columns = torch.cat([turn, offset[..., None]], -1).permute(0, 3, 2, 1).reshape(batch, 12, 16)
         blend = (columns @ self.weights.T).view(batch, 4, 3, -1)
-        planes = blend[:, 0] * planes[:, 0:1] + blend[:, 1] * planes[:, 1:2] + blend[:, 2] * planes[:, 2:3] + blend[:, 3]
-        vertices = planes.transpose(1, 2)
+        posed = blend[:, 0] * planes[:, 0:1]
+        posed.addcmul_(blend[:, 1], planes[:, 1:2]).addcmul_(blend[:, 2], planes[:, 2:3]).add_(blend[:, 3])
+        vertices = posed.transpose(1, 2)
 
         transforms = torch.zeros(batch, 16, 4, 4, dtype=turn.dtype, device=turn.device)
         transforms[..., :3, :3], transforms[..., :3, 3], transforms[..., 3, 3] = turn, centre, 1.0
         return vertices, transforms
+
+    @staticmethod
+    def _chain(rotations: torch.Tensor, joints: torch.Tensor, wrist: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """World rotations (B, 16, 3, 3) and places (B, 16, 3) of the joints: all five fingers at once, from the base to the tip."""
+        turn, centre = rotations[:, :1], wrist[:, None]
+        local, bones = rotations[:, 1:].unflatten(1, (5, 3)), (joints[1:] - joints[list(PARENTS[1:])]).view(5, 3, 3)
+        turns, centres = [], []
+        for joint in range(3):
+            centre = centre + (turn @ bones[:, joint, :, None])[..., 0]
+            turn = turn @ local[:, :, joint]
+            turns.append(turn)
+            centres.append(centre)
+        fingers = torch.stack(turns, 2).flatten(1, 2), torch.stack(centres, 2).flatten(1, 2)
+        return torch.cat([rotations[:, :1], fingers[0]], 1), torch.cat([wrist[:, None], fingers[1]], 1)
 
 
 @lru_cache(maxsize=4)

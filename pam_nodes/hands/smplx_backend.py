@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from functools import lru_cache
 
 import numpy as np
 
@@ -31,13 +32,14 @@ def require_smplx() -> None:
         )
 
 
-def skin_smplx(model: HandModel, pose: HandPose, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
+def skin_smplx(model: HandModel, pose: HandPose, device: str = "cpu", chunk: int = 256) -> tuple[np.ndarray, np.ndarray]:
     """Pose a hand with ``smplx.MANO``.
 
     Args:
         model: the hand.
         pose: T frames; its betas may be fewer than the model's.
         device: torch's.
+        chunk: frames at a time, bounds memory.
 
     Returns:
         vertices (T, V, 3) and joint positions (T, 16, 3), world frame, metres, float32.
@@ -48,22 +50,24 @@ def skin_smplx(model: HandModel, pose: HandPose, device: str = "cpu") -> tuple[n
     require_smplx()
     import torch
 
-    layer = _layer(model, len(pose)).to(device)
+    layer = _layer(model, device)
     betas = np.zeros((len(pose), model.num_betas), np.float32)
     betas[:, : len(pose.betas)] = pose.betas
-
-    def tensor(array: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(np.array(array, np.float32), device=device)
-
+    parts = {"betas": betas, **{name: getattr(pose, name) for name in ("global_orient", "hand_pose", "transl")}}
+    vertices, joints = np.empty((len(pose), len(model.v_template), 3), np.float32), np.empty((len(pose), 16, 3), np.float32)
     with torch.no_grad():
-        result = layer(
-            betas=tensor(betas), global_orient=tensor(pose.global_orient), hand_pose=tensor(pose.hand_pose), transl=tensor(pose.transl)
-        )
-    return result.vertices.cpu().numpy(), result.joints[:, :16].cpu().numpy()
+        for start in range(0, len(pose), chunk):
+            rows = slice(start, start + chunk)
+            given = {name: torch.as_tensor(np.array(part[rows], np.float32), device=device) for name, part in parts.items()}
+            result = layer(**given)
+            torch.from_numpy(vertices[rows]).copy_(result.vertices)
+            torch.from_numpy(joints[rows]).copy_(result.joints[:, :16])
+    return vertices, joints
 
 
-def _layer(model: HandModel, batch: int):
-    """smplx's module filled with the model's arrays."""
+@lru_cache(maxsize=4)
+def _layer(model: HandModel, device: str):
+    """smplx's module filled with the model's arrays, of the hands used last."""
     import smplx
     from smplx.utils import Struct
 
@@ -82,5 +86,5 @@ def _layer(model: HandModel, batch: int):
     with contextlib.redirect_stdout(io.StringIO()):  # it prints a warning at each construction
         return smplx.MANO(
             model_path="", data_struct=Struct(**arrays), is_rhand=model.side == "right", use_pca=False, flat_hand_mean=True,
-            num_betas=model.num_betas, batch_size=batch,
-        )  # fmt: skip
+            num_betas=model.num_betas,
+        ).to(device)  # fmt: skip

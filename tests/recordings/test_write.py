@@ -241,21 +241,47 @@ def test_payloads_never_run(tmp_path, kind, wrapping):
     assert not mark.exists() and not mark.with_suffix(".npy").exists()
 
 
-def test_bombs_are_refused_at_once(tmp_path):
-    """Small files that unfold without end: shared tuples as values and as keys, and an array of a size the file cannot hold."""
-    nested = ()
-    for _ in range(40):
-        nested = (nested, nested)
-    bombs = {"values.pkl": pickle.dumps({"raw_mano": nested}, 2), "keys.pkl": b"\x80\x02}" + _nested_opcodes(40) + b"K\x01s."}
+REBUILD = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR"
+
+
+def shared(depth: int, leaf: bytes, join: bytes) -> bytes:
+    """Opcodes of a value made of itself twice, ``depth`` times over; memo 0 is the leaf."""
+    steps = b"".join(join.replace(b"?", bytes([i])) + b"q" + bytes([i + 1]) + b"0" for i in range(depth))
+    return leaf + b"q\x000" + steps[:-1]
+
+
+def numbers_array(size: int = 2) -> bytes:
+    """Opcodes of an int32 array 0, 1, 2 ..."""
+    data = np.arange(size, dtype="<i4").tobytes()
+    kind = b"cnumpy\ndtype\nU\x02i4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    return REBUILD + b"(K\x01K" + bytes([size]) + b"\x85" + kind + b"\x89U" + bytes([len(data)]) + data + b"tb"
+
+
+TUPLES, LISTS = b"h?h?\x86", b"(h?h?l"
+SELECTS = b"cchumpy.reordering\nSelect\n)R}(U\x01ah?U\x04idxsh?ub"
+ZERO = b"K\x00"
+BOMBS = {
+    "tuples as values": b"}U\x08raw_mano" + shared(40, ZERO, TUPLES) + b"s.",
+    "lists as values": b"}U\x08raw_mano" + shared(14, ZERO, LISTS) + b"s.",
+    "tuples as keys": b"}" + shared(60, ZERO, TUPLES) + b"K\x01s.",
+    "keys of an ordered dict": b"}U\x01kccollections\nOrderedDict\n((" + shared(60, ZERO, TUPLES) + b"K\x01\x86ltRs.",
+    "members of a set": b"(" + shared(60, ZERO, TUPLES) + b"\x91.",
+    "picks of picks": b"}U\x08raw_mano" + shared(60, numbers_array(), SELECTS) + b"s.",
+    "announced bytes": b"\x96" + (1 << 40).to_bytes(8, "little") + b"ab.",
+}
+
+
+@pytest.mark.parametrize("kind", sorted(BOMBS))
+def test_bombs_are_refused_at_once(tmp_path, kind):
+    """Small files that unfold without end."""
+    (tmp_path / "bomb.pkl").write_bytes(b"\x80\x05" + BOMBS[kind])
+    with pytest.raises(ValueError, match="Cannot read the motion"):
+        read_motion(tmp_path / "bomb.pkl", HANDS)
+
+
+def test_announced_arrays_are_refused_at_once(tmp_path):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)})
-    bombs["huge.npy"] = header.getvalue()
-    for name, content in bombs.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(ValueError, match="Cannot read the motion"):
-            read_motion(tmp_path / name, HANDS)
-
-
-def _nested_opcodes(depth: int) -> bytes:
-    """Opcodes of a tuple of itself twice, ``depth`` deep: EMPTY_TUPLE, then (BINPUT i, BINGET i, TUPLE2) again and again."""
-    return b")" + b"".join(bytes([0x71, i, 0x68, i, 0x86]) for i in range(depth))
+    (tmp_path / "huge.npy").write_bytes(header.getvalue())
+    with pytest.raises(ValueError, match="announces an array"):
+        read_motion(tmp_path / "huge.npy", HANDS)
