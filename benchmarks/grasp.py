@@ -1,10 +1,14 @@
 """Figures of GraspXL's policy on MuJoCo.
 
     python -m benchmarks.grasp FOLDER --policy full_5600_r.pt [--hand cc0 | urdf] [--objectives 10] [--density 300]
+    python -m benchmarks.grasp FOLDER --policy full_5600_r.pt --rollout [--starts 2] [--tries 5]
 
 FOLDER holds objects in GraspXL's layout. Success is GraspXL's own test: the object rises by more than 10 cm and the hand centre is within
 10 cm of its target after 130 steps of grasping and 50 of lifting. ``--hand urdf`` measures with the geometry of GraspXL's own hand (MANO).
 ``--density 0`` takes the masses of GraspXL's files.
+
+``--rollout`` measures what *Grasp Rollout* gives instead: the included hand starts beside an object at rest, objectives are sampled above
+the table where that can be, at most so many tries, and the object must be lifted and held without slipping.
 """
 
 from __future__ import annotations
@@ -18,15 +22,20 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from benchmarks.grasp_tracking import read_object as settled_object
+from benchmarks.grasp_tracking import start_pose
 from pam_nodes.geometry.mesh import ObjectMesh
 from pam_nodes.geometry.mesh_io import MeshOptions, load_mesh
 from pam_nodes.grasp.collision import MIN_MASS, collision_shape
 from pam_nodes.grasp.hand_body import HandBody, build_hand_body
+from pam_nodes.grasp.measure import measure as measure_motion
 from pam_nodes.grasp.policy import GraspPolicy, load_policy
 from pam_nodes.grasp.policy_objectives import Objective, ObjectiveChoice, Part, objective_of_pose, sample_objective
 from pam_nodes.grasp.policy_rollout import THUMB, start_hinges
 from pam_nodes.grasp.policy_scene import PolicyScene
+from pam_nodes.grasp.rollout import rollout
 from pam_nodes.grasp.scene import State, UnstableSimulationError, warnings_to_log
+from pam_nodes.grasp.setting import RolloutOptions
 from pam_nodes.hands.files import load_default_hand
 
 GRASP, LIFT, OFFSET, RISEN, REACH, DUMMY = 130, 50, 0.2, 0.1, 0.1, 0.011
@@ -114,6 +123,29 @@ def measure(folder: Path, body: HandBody, opened: np.ndarray, policy: GraspPolic
     return f"{folder.name[:32]:32} {scene.mass:.2f} kg, built in {built:.1f} s, {free.good - before.good}/{free.tried - before.tried}"
 
 
+def measure_rollouts(folder: Path, policy: GraspPolicy, args) -> list[list[float]]:
+    """Rollouts of one object from several sides: success, tries, s CPU, mean and largest depth of the skin (mm), its lowest point (cm)."""
+    model, mesh, rows = load_default_hand(), settled_object(folder), []
+    for number in range(args.starts):
+        options = RolloutOptions(seed=args.seed + number, max_attempts=args.tries)
+        begin = time.process_time()
+        motion = rollout(model, start_pose(model, mesh, 360 * number / args.starts + 20), mesh, None, options, policy=policy)
+        seconds, report, quality = time.process_time() - begin, motion.report, measure_motion(motion)
+        depth = 1000 * quality.mean_penetration, 1000 * float(quality.penetration.max())
+        rows.append([report.success, report.attempts, seconds, *depth, 100 * float(quality.table.min())])
+    print(f"{folder.name[:32]:32} {sum(row[0] for row in rows)}/{len(rows)} in {[row[1] for row in rows]} tries", flush=True)
+    return rows
+
+
+def summarize_rollouts(rows: np.ndarray) -> None:
+    """Print the totals of ``measure_rollouts``."""
+    good, tries, seconds, mean, most, low = rows.T
+    first = (good * (tries == 1)).sum()
+    print(f"rollouts: {good.sum():.0f}/{len(rows)}, {first:.0f} at the first try, {tries.mean():.1f} tries on average")
+    print(f"{seconds.mean():.2f} s CPU a rollout, {seconds.max():.1f} at most (hulls of a settled object are known)")
+    print(f"skin {mean.mean():.2f} mm deep on average, {most.max():.1f} at most; under the table by over 2 cm in {(low < -2).sum()}")
+
+
 def hand(args) -> tuple[HandBody, np.ndarray]:
     """The hand as a body, and its open fingers."""
     if args.hand == "cc0":
@@ -135,13 +167,26 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="folder with data/graspxl/hand, for --hand urdf")
     parser.add_argument("--objectives", type=int, default=10)
     parser.add_argument("--density", type=float, default=300.0)
+    parser.add_argument("--rollout", action="store_true", help="measure the node's rollouts")
+    parser.add_argument("--starts", type=int, default=2, help="sides to come from, for --rollout")
+    parser.add_argument("--tries", type=int, default=5, help="at most, for --rollout")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    body, opened = hand(args)
-    policy, free, aimed = load_policy(args.policy), Counts(depths=[]), Counts()
+    policy = load_policy(args.policy)
+    folders = sorted(path for path in args.folder.iterdir() if (path / "top_watertight_tiny.obj").is_file())
     with warnings_to_log():
-        for folder in sorted(path for path in args.folder.iterdir() if (path / "top_watertight_tiny.obj").is_file()):
-            print(measure(folder, body, opened, policy, args, free, aimed), flush=True)
+        if args.rollout:
+            summarize_rollouts(np.array([row for folder in folders for row in measure_rollouts(folder, policy, args)]))
+        else:
+            measure_episodes(folders, policy, args)
+
+
+def measure_episodes(folders: list[Path], policy: GraspPolicy, args) -> None:
+    """GraspXL's test on all objects."""
+    body, opened = hand(args)
+    free, aimed = Counts(depths=[]), Counts()
+    for folder in folders:
+        print(measure(folder, body, opened, policy, args, free, aimed), flush=True)
     deep = np.array([depth for depth in free.depths if depth > 0])
     print(f"{args.hand}, density {args.density:g}: {free.good}/{free.tried} = {100 * free.good / free.tried:.0f} % of random objectives")
     print(f"driven by h_T: {aimed.good}/{aimed.tried} = {100 * aimed.good / max(aimed.tried, 1):.0f} %")

@@ -27,6 +27,9 @@ MIN_VOLUME = 1e-10
 MAX_FACES = 20_000
 """Finer meshes are made coarser for physics; they are drawn as they are."""
 
+VOXELS, MIN_VOXELS = 40_000, 10_000
+"""V-HACD's grid, shared by the parts of an object, and the least for one of them. It costs time in proportion and adds little exactness."""
+
 _CACHE: OrderedDict[str, CollisionShape] = OrderedDict()
 _CACHE_SIZE = 16
 
@@ -74,7 +77,9 @@ def _measure(mesh: ObjectMesh) -> CollisionShape:
     vertices, faces = cluster(np.asarray(mesh.vertices, dtype=np.float64), mesh.faces, MAX_FACES)
     surface = trimesh.Trimesh(vertices, faces, process=True)
     whole = surface if len(faces) == len(mesh.faces) else trimesh.Trimesh(mesh.vertices, mesh.faces, process=True)
-    pieces = tuple(piece for part in _parts(surface) for piece in _pieces(part))
+    parts = _parts(surface)
+    voxels = max(VOXELS // len(parts), MIN_VOXELS)
+    pieces = tuple(piece for part in parts for piece in _pieces(part, voxels))
     solid = whole if whole.is_volume else trimesh.convex.convex_hull(np.concatenate(pieces))
     samples, _ = trimesh.sample.sample_surface(surface, 400, seed=0)
     return CollisionShape(
@@ -95,7 +100,7 @@ def _parts(surface: trimesh.Trimesh) -> list[trimesh.Trimesh]:
     return parts if separate else [surface]
 
 
-def _pieces(part: trimesh.Trimesh) -> list[np.ndarray]:
+def _pieces(part: trimesh.Trimesh, voxels: int) -> list[np.ndarray]:
     """One hull for a part that is nearly convex, else up to 16 pieces by V-HACD; one hull again when V-HACD is not installed."""
     hull = _solid(part.vertices)
     if hull is None:
@@ -107,7 +112,7 @@ def _pieces(part: trimesh.Trimesh) -> list[np.ndarray]:
     except ImportError:
         log.info("vhacdx is not installed: concave objects are simulated as their convex hull.")
         return [hull]
-    found = vhacdx.compute_vhacd(part.vertices, part.faces, maxConvexHulls=16, resolution=40_000, maxNumVerticesPerCH=32, asyncACD=False)
+    found = vhacdx.compute_vhacd(part.vertices, part.faces, maxConvexHulls=16, resolution=voxels, maxNumVerticesPerCH=32, asyncACD=False)
     pieces = [solid for vertices, _ in found if (solid := _solid(vertices)) is not None]
     return pieces or [hull]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -48,6 +48,10 @@ class Objective:
         """The hand at the start of the episode, world frame."""
         turn, origin = object_to_world[:3, :3], object_to_world[:3, 3]
         return State(turn @ self.place + origin, turn @ self.rotation, hinges, object_to_world)
+
+    def moved(self, shift: np.ndarray) -> Objective:
+        """The same grasp (3,) metres away, object frame."""
+        return replace(self, target=self.target + shift, place=self.place + shift)
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,18 @@ THUMB = (0.851, 0.123, 0.692)
 """Hinge angles of the thumb's first joint at the start of an episode (specs: graspxl 6)."""
 
 CURL = np.tile([0.0, 0.0, 0.35], 15)
-CANDIDATES = 24
+CANDIDATES, ENOUGH = 24, 240
+"""Objectives among which to choose, and how many that dip under the table are looked at when there are not so many that stay above."""
+
 TABLE_MARGIN, TABLE_LIMIT = 0.006, -0.015
-"""Metres above the table that joints and tips should, and must, stay on a sampled way in. Fingers may brush a table that does not push
-back when a flat object lies on it (specs: graspxl 4)."""
+"""Metres above the table that joints and tips should stay on a sampled way in, and must where there is such a way. Fingers reach further
+under what lies flat: the table does not push back (specs: graspxl 4)."""
+
+RAISE, RAISE_TO = 0.015, -0.008
+"""Metres by which a grasp is raised at most, and up to which, to keep out of the table. It makes no difference to its success."""
+
+UNDER_TABLE = 0.02
+"""Metres under the table from which the report says so."""
 
 TARGET_NOISE = 0.008
 TRAINED_BETAS = 0.5
@@ -60,7 +68,7 @@ def act(setting: Setting, policy: GraspPolicy, options: RolloutOptions, progress
         steps += carry_steps(setting.first.object_to_world, options.carry.goal)
     attempts = (_attempt(scene, setting, policy, options, opened, objective) for objective in objectives)
     recording, report = best_of(attempts, options.max_attempts, steps, progress)
-    return recording, replace(report, message=report.message + _shape_note(setting))
+    return recording, replace(report, message=report.message + _table_note(scene, recording) + _shape_note(setting))
 
 
 def start_hinges(hand: HandModel) -> np.ndarray:
@@ -89,45 +97,50 @@ def _objectives(scene: PolicyScene, setting: Setting, options: RolloutOptions, o
     center = hand_center(scene.points(), setting.first)
     wanted = objective_of_pose(turn.T @ (setting.grasp.wrist - origin), turn.T @ setting.grasp.rotation, center)
     for attempt in range(options.max_attempts):
-        shift = rng.normal(scale=TARGET_NOISE, size=3) if attempt else np.zeros(3)
-        yield replace(wanted, target=wanted.target + shift, place=wanted.place + shift)
+        yield wanted.moved(rng.normal(scale=TARGET_NOISE, size=3) if attempt else np.zeros(3))
 
 
 def _sampled(
     scene: PolicyScene, setting: Setting, options: RolloutOptions, opened: np.ndarray, rng: np.random.Generator
 ) -> list[Objective]:
-    """Objectives that keep the hand off the table, those first that turn and move the hand least from its start pose."""
+    """Objectives that keep the hand off the table, those first that turn and move the hand least from its start pose.
+
+    When there are too few of them, as for what lies flat, those follow that dip under the table least.
+    """
     pose = setting.first.object_to_world
     part, avoid = Part.of(setting.shape), Part.of(setting.avoid) if setting.avoid else None
     choice = _in_object(options.choice, pose)
     wanted = max(CANDIDATES, 3 * options.max_attempts)
+    ways = _ways(scene, setting.first, opened)
     middle = pose[:3, :3] @ part.centroid + pose[:3, 3]
     side = (setting.first.wrist - middle) / (np.linalg.norm(setting.first.wrist - middle) + 1e-9)
-    ranked, drawn = [], 0
-    for _ in range(TRIES):
+    clear, low = [], []
+    for number in range(TRIES):
+        if len(clear) == wanted or (len(clear) + len(low) >= ENOUGH and len(clear) < wanted / 4):
+            break
         objective = sample_objective(part, avoid, choice, pose[:3, :3], rng)
         if objective is None:
             continue
-        drawn += 1
-        lowest = _lowest(scene, objective, pose, opened)
+        objective, lowest = _above_table(objective, pose, ways)
         if lowest < TABLE_LIMIT:
+            low.append((-lowest, number, objective))
             continue
-        start = objective.start(pose, opened)
-        turned = Rotation.from_matrix(start.rotation @ setting.first.rotation.T).magnitude() / np.pi
+        turned = Rotation.from_matrix(pose[:3, :3] @ objective.rotation @ setting.first.rotation.T).magnitude() / np.pi
         around = np.arccos(np.clip(pose[:3, :3] @ objective.heading @ side, -1, 1)) / np.pi
-        ranked.append((turned + 0.7 * around + 20 * max(0.0, TABLE_MARGIN - lowest), len(ranked), objective))
-        if len(ranked) == wanted:
-            break
-    if not ranked:
-        raise ValueError(_nothing_found(setting, choice, drawn))
-    ordered = [objective for *_, objective in sorted(ranked, key=lambda item: item[:2])]
-    return (ordered * options.max_attempts)[: options.max_attempts]
+        clear.append((turned + 0.7 * around + 20 * max(0.0, TABLE_MARGIN - lowest), number, objective))
+    ordered = [objective for *_, objective in sorted(clear, key=lambda item: item[:2]) + sorted(low, key=lambda item: item[:2])]
+    if not ordered:
+        raise ValueError(_nothing_found(setting, choice))
+    return ordered[: options.max_attempts]
 
 
-def _nothing_found(setting: Setting, choice: ObjectiveChoice, drawn: int) -> str:
-    if drawn:
-        return f"Found no way to grasp the {setting.name} with the hand above the table: raise the object or give a target pose."
+def _nothing_found(setting: Setting, choice: ObjectiveChoice) -> str:
     size = np.sort(np.ptp(setting.shape.vertices, axis=0))[:2].min()
+    if size <= choice.span and choice != ObjectiveChoice(span=choice.span):
+        return (
+            f"Found no way to grasp the {setting.name} that keeps to the objective: leave its side, turn or point free, "
+            "or make the part to avoid smaller."
+        )
     return (
         f"The {setting.name} is too wide for the hand from every direction tried (about {size * 100:.0f} cm at its narrowest), "
         f"this hand spans {choice.span * 100:.0f} cm: scale the object down, or give a target pose."
@@ -144,14 +157,21 @@ def _in_object(choice: ObjectiveChoice, pose: np.ndarray) -> ObjectiveChoice:
     return replace(choice, heading=heading, midpoint=midpoint)
 
 
-def _lowest(scene: PolicyScene, objective: Objective, pose: np.ndarray, opened: np.ndarray) -> float:
-    """Least height of joints and tips above the table at the start, nearer, and half closed at the grasp; metres."""
-    start, heading = objective.start(pose, opened), pose[:3, :3] @ objective.heading
-    lowest = np.inf
+def _ways(scene: PolicyScene, first: State, opened: np.ndarray) -> list[tuple[float, np.ndarray]]:
+    """Metres from the start of an episode, with the (21, 3) joints and tips there, wrist frame: open, near, half closed at the end."""
+    ways = []
     for way, hinges in ((0.0, opened), (0.7 * STANDOFF, opened), (STANDOFF, opened + CURL)):
-        scene.reset(replace(start, wrist=start.wrist - way * heading, hinges=np.clip(hinges, *scene.limits.T)))
-        lowest = min(lowest, float(scene.points()[:, 2].min()))
-    return lowest
+        scene.reset(replace(first, hinges=np.clip(hinges, *scene.limits.T)))
+        ways.append((way, (scene.points() - first.wrist) @ first.rotation))
+    return ways
+
+
+def _above_table(objective: Objective, pose: np.ndarray, ways: list[tuple[float, np.ndarray]]) -> tuple[Objective, float]:
+    """The objective, raised a little if the hand would reach under the table, and its least height above it on the way in (metres)."""
+    start, heading = objective.start(pose, np.zeros(45)), pose[:3, :3] @ objective.heading
+    lowest = min(float((points @ start.rotation[2]).min() + start.wrist[2] - way * heading[2]) for way, points in ways)
+    up = float(np.clip(RAISE_TO - lowest, 0.0, RAISE))
+    return objective.moved(pose[2, :3] * up), lowest + up
 
 
 def _attempt(
@@ -229,6 +249,12 @@ def approach(scene: PolicyScene, first: State, begin: State, heading: np.ndarray
 def _turn_time(first: State, begin: State) -> float:
     """Seconds to turn the wrist from one state to another at 2 rad/s."""
     return Rotation.from_matrix(begin.rotation @ first.rotation.T).magnitude() / 2.0
+
+
+def _table_note(scene: PolicyScene, recording: Recording) -> str:
+    """A sentence when the hand reaches under the table, which does not stop it."""
+    lowest = min(scene.hand_points(s.wrist, Rotation.from_matrix(s.rotation), s.hinges)[:, 2].min() for s in recording.states[::5])
+    return f" Fingers reach {-lowest * 100:.0f} cm under the table to get around it." if lowest < -UNDER_TABLE else ""
 
 
 def _shape_note(setting: Setting) -> str:

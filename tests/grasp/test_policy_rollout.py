@@ -1,9 +1,11 @@
 """Rollouts by a policy: a plain network that closes the hand for what must always hold, GraspXL's own where it is at hand."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import trimesh
 
 from pam_nodes.geometry.mesh import ObjectMesh
 from pam_nodes.geometry.placement import place_object
@@ -11,14 +13,15 @@ from pam_nodes.geometry.simplify import cluster
 from pam_nodes.grasp import policy_rollout as module
 from pam_nodes.grasp.carry import Carry
 from pam_nodes.grasp.collision import collision_shape
+from pam_nodes.grasp.controller import Recording
 from pam_nodes.grasp.edit import pick_frame
 from pam_nodes.grasp.mirror import mirror_mesh, mirror_pose
 from pam_nodes.grasp.policy import load_policy
-from pam_nodes.grasp.policy_objectives import ObjectiveChoice
+from pam_nodes.grasp.policy_objectives import ObjectiveChoice, Part, sample_objective
 from pam_nodes.grasp.policy_scene import PolicyScene
 from pam_nodes.grasp.rollout import rollout
 from pam_nodes.grasp.scene import UnstableSimulationError
-from pam_nodes.grasp.setting import RolloutOptions
+from pam_nodes.grasp.setting import RolloutOptions, prepare
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.joints import rest_joints
 from pam_nodes.hands.posing import place_hand
@@ -87,6 +90,52 @@ def test_objects_no_hand_can_span(plain):
         run(plain, mesh=placed("ball", 4.0), start=("relaxed", (0, -0.4, 0.3), (0, 0, 0)))
 
 
+def flat() -> ObjectMesh:
+    """A book that lies on the table."""
+    box = trimesh.creation.box((0.2, 0.11, 0.02))
+    return place_object(ObjectMesh(box.vertices.astype(np.float32), box.faces, "book"), (0, 0, 0), (0, 0, 0))
+
+
+def test_what_lies_flat_is_tried(plain):
+    assert len(run(plain, mesh=flat())) == 25
+
+
+def test_reaching_under_the_table_is_reported():
+    setting = prepare(load_default_hand(), posed(FRONT), placed("can"), None, None, RolloutOptions())
+    scene = PolicyScene(setting.body, setting.limits(), setting.shape, setting.mass)
+    below = replace(setting.first, wrist=np.array([0.0, -0.3, -0.05]))
+    assert module._table_note(scene, Recording((setting.first,), 0, 0, (), ())) == ""
+    assert re.fullmatch(r" Fingers reach \d+ cm under the table .*", module._table_note(scene, Recording((below,), 0, 0, (), ())))
+
+
+def test_objectives_that_nothing_meets(plain):
+    with pytest.raises(ValueError, match="Found no way to grasp the can that keeps to the objective"):
+        run(plain, choice=ObjectiveChoice(avoid=placed("can")))
+
+
+def test_height_above_the_table_is_that_of_the_placed_hand():
+    """The quick way to it, against the hand put there in the simulation."""
+    setting = prepare(load_default_hand(), posed(FRONT), flat(), None, None, RolloutOptions())
+    opened = module.start_hinges(setting.hand)
+    scene = PolicyScene(setting.body, setting.limits(opened), setting.shape, setting.mass)
+    pose, part, rng = setting.first.object_to_world, Part.of(setting.shape), np.random.default_rng(0)
+    ways = module._ways(scene, setting.first, opened)
+    drawn = [sample_objective(part, None, ObjectiveChoice(), np.eye(3), rng) for _ in range(100)]
+    raised = 0
+    for objective in filter(None, drawn):
+        moved, lowest = module._above_table(objective, pose, ways)
+        start = moved.start(pose, opened)
+        heights = []
+        for way, curl in ((0.0, 0.0), (0.21, 0.0), (0.3, 1.0)):
+            hinges = np.clip(opened + curl * module.CURL, *scene.limits.T)
+            scene.reset(replace(start, wrist=start.wrist - way * (pose[:3, :3] @ objective.heading), hinges=hinges))
+            heights.append(scene.points()[:, 2].min())
+        assert lowest == pytest.approx(min(heights), abs=1e-9)
+        raised += not np.allclose(moved.target, objective.target)
+        assert np.linalg.norm(moved.target - objective.target) <= module.RAISE + 1e-12
+    assert raised
+
+
 def test_nan_is_named(plain):
     hand = load_default_hand()
     start = posed(FRONT, hand)
@@ -129,8 +178,6 @@ def test_huge_mesh_is_simulated_coarsely_and_kept_whole(plain):
 
 
 def subdivided(vertices, faces):
-    import trimesh
-
     return trimesh.remesh.subdivide(vertices, faces)
 
 
@@ -153,6 +200,11 @@ def test_released_policy_lifts(released):
     held = [kind for kind, report in reports.items() if report.success]
     assert len(held) >= 5, {kind: report.message for kind, report in reports.items()}
     assert all(0.15 < reports[kind].lifted < 0.25 and reports[kind].penetration_mean < 0.003 for kind in held)
+
+
+def test_released_policy_lifts_what_lies_flat(released):
+    report = run(released, mesh=flat(), max_attempts=8).report
+    assert report.success, report.message
 
 
 def test_released_policy_follows_a_target(released):
