@@ -52,7 +52,7 @@ def to_flat(model: HandModel, numbers: np.ndarray, convention: Convention) -> np
         (..., 45) axis-angle, flat hand at zero, radians.
 
     Raises:
-        ValueError: another count of numbers, or PCA codes for a hand that is not MANO.
+        ValueError: another count of numbers, quaternions or matrices that are no rotations, or PCA codes for a hand that is not MANO.
     """
     numbers = np.asarray(numbers, np.float64)
     _check_size(numbers.shape[-1], convention)
@@ -64,9 +64,14 @@ def to_flat(model: HandModel, numbers: np.ndarray, convention: Convention) -> np
         require_mano(model, "PCA codes")
         return numbers @ model.hands_components[: numbers.shape[-1]].astype(np.float64) + model.hands_mean
     if convention is Convention.QUATERNION:
+        lengths = np.linalg.norm(numbers.reshape(-1, 4), axis=1)
+        _check_rotations(np.abs(lengths - 1), "quaternions of length 1")
         rotations = Rotation.from_quat(numbers.reshape(-1, 4), scalar_first=True)
     elif convention is Convention.MATRIX:
-        rotations = Rotation.from_matrix(numbers.reshape(-1, 3, 3))
+        matrices = numbers.reshape(-1, 3, 3)
+        squares = np.abs(matrices @ matrices.transpose(0, 2, 1) - np.eye(3)).max((1, 2))
+        _check_rotations(np.maximum(squares, np.linalg.det(matrices) < 0), "rotation matrices")
+        rotations = Rotation.from_matrix(matrices)
     else:
         rotations = Rotation.from_euler("XYZ", numbers.reshape(-1, 3))
     return rotations.as_rotvec().reshape(*numbers.shape[:-1], 45)
@@ -117,3 +122,10 @@ def _check_size(found: int, convention: Convention) -> None:
         raise ValueError(f"Expected 1 to 45 PCA codes a frame, found {found}.")
     if expected is not None and found != expected:
         raise ValueError(f"Expected {expected} numbers a frame ({convention.value}), found {found}.")
+
+
+def _check_rotations(errors: np.ndarray, what: str, tolerance: float = 0.05) -> None:
+    """Refuse what rounding does not explain."""
+    bad = np.flatnonzero(~(errors <= tolerance))
+    if len(bad):
+        raise ValueError(f"Expected {what}, found none at joint {bad[0] % 15 + 1} of 15: check the order of the numbers.")

@@ -78,6 +78,19 @@ def test_wrong_counts(convention, count):
         to_flat(MANO, np.zeros(count), convention)
 
 
+def test_numbers_that_are_no_rotations_are_refused():
+    quaternions, matrices = (from_flat(MANO, POSES[:2], convention) for convention in (Convention.QUATERNION, Convention.MATRIX))
+    rounded = to_flat(MANO, quaternions.astype(np.float16), Convention.QUATERNION)
+    assert np.abs(rounded - POSES[:2]).max() < 0.01
+    quaternions[1, 8:12] *= 3
+    with pytest.raises(ValueError, match="Expected quaternions of length 1, found none at joint 3"):
+        to_flat(MANO, quaternions, Convention.QUATERNION)
+    for bad in (np.zeros(9), -np.eye(3).ravel()):
+        matrices[0, 18:27] = bad
+        with pytest.raises(ValueError, match="Expected rotation matrices, found none at joint 3"):
+            to_flat(MANO, matrices, Convention.MATRIX)
+
+
 def test_numbers_of_a_pose_are_read_back():
     pose = random_pose()
     for convention in Convention:
