@@ -1,0 +1,146 @@
+"""Where the networks run, in which numbers, and what is kept in the card's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import nn
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+QUANTIZE = ("none", "fp8", "nf4")
+OFFLOAD = ("none", "model", "group", "sequential")
+STORAGE = torch.float8_e4m3fn
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What a person chooses.
+
+    Attributes:
+        device: "auto" (CUDA, else Apple's GPU, else the CPU), or a name as torch has it.
+        dtype: of the computation, a key of ``DTYPES``; "auto" is bf16 on a GPU and fp32 on the CPU.
+        quantize: weights of base model and control are stored in 8 bits ("fp8", diffusers' layerwise casting) or those of the base
+            model in 4 bits ("nf4", bitsandbytes).
+        offload: "none" keeps what samples on the device; "model" moves whole networks there in turn; "group" moves one block at a time,
+            "sequential" one layer at a time (diffusers' group offloading).
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    quantize: str = "none"
+    offload: str = "none"
+
+    @property
+    def look(self) -> dict[str, str]:
+        """What of it changes the result."""
+        return {"dtype": self.dtype, "quantize": self.quantize}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A ``Compute`` that can be had here."""
+
+    device: torch.device
+    dtype: torch.dtype
+    quantize: str
+    offload: str
+
+    def place(self, module: nn.Module, by_block: bool = False) -> nn.Module:
+        """Make a sampling network ready: quantised storage, then the device or the hooks that bring its parts there.
+
+        Args:
+            module: in ``dtype``, on the CPU.
+            by_block: its own ``forward`` runs all of it, so that "group" may move whole blocks.
+        """
+        from diffusers.hooks import apply_group_offloading, apply_layerwise_casting
+
+        module.eval().requires_grad_(False)
+        if self.quantize != "none" and not getattr(module, "is_quantized", False):
+            apply_layerwise_casting(module, STORAGE, self.dtype, skip_modules_pattern=_delicate(module))
+        if self.offload == "none":
+            return module.to(self.device)
+        if self.offload in ("group", "sequential"):
+            block = {"offload_type": "block_level", "num_blocks_per_group": 1}
+            level = block if by_block and self.offload == "group" else {"offload_type": "leaf_level"}
+            apply_group_offloading(module, self.device, torch.device("cpu"), use_stream=self.device.type == "cuda", **level)
+        return module
+
+    @contextmanager
+    def holding(self, *modules: nn.Module) -> Iterator[None]:
+        """Have whole networks on the device while the block runs; with any offloading they leave it afterwards."""
+        for module in modules:
+            module.to(self.device)
+        try:
+            yield
+        finally:
+            if self.offload != "none":
+                for module in modules:
+                    module.to("cpu")
+
+    @contextmanager
+    def sampling(self, *modules: nn.Module) -> Iterator[None]:
+        """Have networks that were ``place``d ready while the block runs."""
+        with self.holding(*(modules if self.offload == "model" else ())):
+            yield
+
+    def generator(self, seed: int, device: str | torch.device = "cpu") -> torch.Generator:
+        """Random numbers of a seed. Those of the CPU are the same on every machine, and those of ComfyUI."""
+        return torch.Generator(device).manual_seed(seed)
+
+    def quantization(self, library: str) -> Any:
+        """The config that ``from_pretrained`` of "diffusers" or "transformers" takes for nf4, None otherwise."""
+        if self.quantize != "nf4":
+            return None
+        package = __import__(library)
+        return package.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=self.dtype)
+
+
+def _delicate(module: nn.Module) -> tuple[str, ...]:
+    """Names of the layers that stay in full numbers: the model's own list, or norms and embeddings."""
+    return tuple(getattr(module, "_skip_layerwise_casting_patterns", None) or ("norm", "img_in", "pos_embed_input"))
+
+
+def machine(choice: Compute) -> Machine:
+    """Check a choice against this computer, before anything is loaded.
+
+    Raises:
+        ValueError: a word that is none, or a device that is not there.
+        ImportError: a package is missing.
+    """
+    for value, words in ((choice.dtype, ("auto", *DTYPES)), (choice.quantize, QUANTIZE), (choice.offload, OFFLOAD)):
+        if value not in words:
+            raise ValueError(f"Expected one of {', '.join(words)}, found '{value}'.")
+    device = _device(choice.device)
+    if choice.quantize == "nf4":
+        _check_nf4(device, choice.offload)
+    if choice.offload != "none" and device.type == "cpu" and choice.device == "auto":
+        raise ValueError(f"Expected a GPU for --offload {choice.offload}, found only the CPU: leave the option out.")
+    dtype = DTYPES[choice.dtype] if choice.dtype != "auto" else torch.float32 if device.type == "cpu" else torch.bfloat16
+    return Machine(device, dtype, choice.quantize, choice.offload)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        found = f"{torch.cuda.device_count()} CUDA devices"
+        raise ValueError(f"Expected a device that torch {torch.__version__} can use, found '{name}' and {found}: choose --device.") from error
+    return device
+
+
+def _check_nf4(device: torch.device, offload: str) -> None:
+    missing = [name for name in ("bitsandbytes", "accelerate") if find_spec(name) is None]
+    if missing:
+        raise ImportError(f"Expected bitsandbytes and accelerate for --quantize nf4, found no {' and no '.join(missing)}: pip install them.")
+    if device.type == "cpu":
+        raise ValueError("Expected a GPU for --quantize nf4, found the CPU: choose --quantize fp8 or none.")
+    if offload in ("group", "sequential"):
+        raise ValueError(f"Expected --offload none or model with --quantize nf4, found {offload}: 4-bit weights are small enough to stay.")
