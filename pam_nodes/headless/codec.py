@@ -35,7 +35,7 @@ def factors(vae: nn.Module) -> tuple[float, float]:
 
 def to_pixels(pictures: np.ndarray) -> Tensor:
     """(T, H, W, 3) uint8 to (T, 3, H, W) float32 in -1..1."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).movedim(-1, 1).float() / 127.5 - 1
+    return torch.tensor(pictures).movedim(-1, 1).float() / 127.5 - 1
 
 
 def to_pictures(pixels: Tensor) -> np.ndarray:

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-QUANTIZE = ("none", "fp8", "nf4")
-OFFLOAD = ("none", "model", "group", "sequential")
+from .words import DTYPES, OFFLOAD, QUANTIZE, check_word
+
+TORCH = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 STORAGE = torch.float8_e4m3fn
 
 
@@ -23,7 +23,7 @@ class Compute:
 
     Attributes:
         device: "auto" (CUDA, else Apple's GPU, else the CPU), or a name as torch has it.
-        dtype: of the computation, a key of ``DTYPES``; "auto" is bf16 on a GPU and fp32 on the CPU.
+        dtype: of the computation: "bf16", "fp16", "fp32", or "auto": bf16 on a GPU and fp32 on the CPU.
         quantize: weights of base model and control are stored in 8 bits ("fp8", diffusers' layerwise casting) or those of the base
             model in 4 bits ("nf4", bitsandbytes).
         offload: "none" keeps what samples on the device; "model" moves whole networks there in turn; "group" moves one block at a time,
@@ -112,15 +112,15 @@ def machine(choice: Compute) -> Machine:
         ValueError: a word that is none, or a device that is not there.
         ImportError: a package is missing.
     """
-    for value, words in ((choice.dtype, ("auto", *DTYPES)), (choice.quantize, QUANTIZE), (choice.offload, OFFLOAD)):
-        if value not in words:
-            raise ValueError(f"Expected one of {', '.join(words)}, found '{value}'.")
+    check_word(choice.dtype, DTYPES, "dtype")
+    check_word(choice.quantize, QUANTIZE, "quantisation")
+    check_word(choice.offload, OFFLOAD, "way to offload")
     device = _device(choice.device)
     if choice.quantize == "nf4":
         _check_nf4(device, choice.offload)
     if choice.offload != "none" and device.type == "cpu" and choice.device == "auto":
         raise ValueError(f"Expected a GPU for --offload {choice.offload}, found only the CPU: leave the option out.")
-    dtype = DTYPES[choice.dtype] if choice.dtype != "auto" else torch.float32 if device.type == "cpu" else torch.bfloat16
+    dtype = TORCH[choice.dtype] if choice.dtype != "auto" else torch.float32 if device.type == "cpu" else torch.bfloat16
     return Machine(device, dtype, choice.quantize, choice.offload)
 
 

@@ -33,7 +33,6 @@ OTHER_NAMES = {
     "tracking": (),
 }
 """What PAM's own folders call them (pam_reference 1.6)."""
-PICTURES = ("png", "mp4")
 
 
 def write_conditions(

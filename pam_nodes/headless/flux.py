@@ -17,8 +17,8 @@ from ..progress import Progress, silent
 from .codec import decode, encode, to_pictures
 from .compute import Machine
 from .flux_models import Prompt
+from .words import NOISE, SHIFTS, check_word
 
-SHIFTS = ("true", "released", "none")
 PIXELS = 16
 """Pixels of a token's side."""
 
@@ -51,8 +51,8 @@ class FluxSampling:
             raise ValueError(f"Expected at least 1 step, found {self.steps}.")
         if not 0 <= self.start < self.end <= 1:
             raise ValueError(f"Expected a span of the steps within 0..1, found {self.start:g} to {self.end:g}.")
-        if self.shift not in SHIFTS or self.noise not in ("cpu", "device"):
-            raise ValueError(f"Expected a shift out of {', '.join(SHIFTS)} and noise out of cpu, device, found {self.shift}, {self.noise}.")
+        check_word(self.shift, SHIFTS, "shift")
+        check_word(self.noise, NOISE, "source of noise")
 
 
 def sigmas(steps: int, shift: str, width: int, height: int) -> np.ndarray:
@@ -117,7 +117,7 @@ class FluxSampler:
                     width=width,
                     height=height,
                     output_type="latent",
-                    callback_on_step_end=_reporting(progress, sampling.steps),
+                    callback_on_step_end=reporting(progress, sampling.steps),
                 ).images
         latents = unpack(latents, size)
         with self.machine.holding(self.vae):
@@ -168,7 +168,7 @@ def _prompt_inputs(prompt: Prompt, negative: Prompt | None, device: torch.device
     return {name: value.to(device, dtype) for name, value in inputs.items()}
 
 
-def _reporting(progress: Progress, steps: int):
+def reporting(progress: Progress, steps: int):
     """diffusers' callback after a step."""
 
     def report(pipeline, step: int, timestep, kwargs: dict) -> dict:

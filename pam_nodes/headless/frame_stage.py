@@ -74,7 +74,7 @@ def make_frames(
         models: where the networks come from.
         options: what and how.
         compute: where.
-        out: folder of ``<name of the clip>_seed<seed>.png``; what is finished there stays.
+        out: folder of ``<name of the clip>_frame<seed>.png``; what is finished there stays.
         overwrite: make everything anew.
         bars: progress of each picture.
 
@@ -95,7 +95,7 @@ def make_frames(
         clip = _fitted(clip, options.size, folder)
         prompt, digest = worded(options.prompt, about), digest_of_clip(clip)
         for seed in options.seeds:
-            name = f"{folder.stem}_seed{seed}.png"
+            name = f"{folder.stem}_frame{seed}.png"
             paths.append(manifest.path_of(name))
             if not manifest.finished(name, conditions=digest, prompt=prompt):
                 jobs.append(Job(name, seed, clip, prompt, digest))

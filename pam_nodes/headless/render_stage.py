@@ -16,12 +16,13 @@ from ..geometry.camera_lens import dataset_intrinsics
 from ..geometry.camera_path import CameraMove, moving_camera, parse_keys
 from ..grasp.trajectory import Trajectory
 from ..recordings.content import read_content
-from .condition_files import NAME, PICTURES, write_conditions
+from .condition_files import NAME, write_conditions
 from .files import digest_of
 from .manifest import open_manifest
 from .motion_files import read_motion_file
 from .pose_stage import Bars, no_bars
 from .scene import HandChoice, ObjectChoice, Vector
+from .words import PICTURES, check_word
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,9 @@ class RenderOptions:
 
     def check(self) -> None:
         """Raise ValueError for words that are none."""
-        if self.pictures not in PICTURES or (self.preview is not None and self.preview not in SKIN_TONES):
-            raise ValueError(f"Expected pictures as {', '.join(PICTURES)} and a skin out of {', '.join(SKIN_TONES)}.")
+        check_word(self.pictures, PICTURES, "kind of picture")
+        if self.preview is not None:
+            check_word(self.preview, tuple(SKIN_TONES), "skin")
 
     def settings(self) -> dict:
         """What decides the result, for the record."""

@@ -35,6 +35,18 @@ def read_tensors(path: Path, wanted: Callable[[str], bool] = lambda key: True) -
     return tensors, metadata
 
 
+def names_of(path: Path) -> list[str]:
+    """Names of all tensors, for messages."""
+    names: list[str] = []
+
+    def seen(key: str) -> bool:
+        names.append(key)
+        return False
+
+    read_tensors(path, seen)
+    return names
+
+
 def _files(path: Path) -> list[Path]:
     """The file itself, or the weights in a folder: the shards its index names, else every file of the first kind there is."""
     if not path.exists():

@@ -1,0 +1,159 @@
+"""Stage three: first frames and condition clips to video, one for each picture and seed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..conditions.pack import fitted
+from ..conditions.video import ConditionVideo
+from ..motion.frames import latent_length
+from .clip_files import require_av, write_clip
+from .cogvideox import ClipSampler, ClipSampling, encode_prompts
+from .cogvideox_models import CogVideoXModels
+from .compute import Compute, Machine, machine
+from .condition_files import digest_of_clip, read_conditions
+from .files import digest_of, read_picture
+from .frame_stage import STEP, worded
+from .manifest import Manifest, open_manifest
+from .pose_stage import Bars, no_bars
+from .render_stage import check_names
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """What is filmed (see *Apply HOI Control CogVideoX*).
+
+    Attributes:
+        prompt, negative: words; ``{object}`` stands for the object's name.
+        sampling: how.
+        seeds: a clip for each.
+        size: (width, height), None takes that of the conditions; conditions and picture are stretched to it as PAM does.
+        length: frames, None takes all; longer conditions are thinned by PAM's rule.
+        fps: of the clip, None takes that of the conditions.
+        style: of foreign condition folders, None takes theirs.
+    """
+
+    prompt: str
+    negative: str = ""
+    sampling: ClipSampling = field(default_factory=ClipSampling)
+    seeds: tuple[int, ...] = (42,)
+    size: tuple[int, int] | None = None
+    length: int | None = None
+    fps: float | None = None
+    style: str | None = None
+
+    def settings(self) -> dict:
+        """What decides the result but for the seed, for the record."""
+        plain = asdict(self)
+        del plain["seeds"]
+        return plain
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A clip still to be made; ``facts`` are what is recorded of it and decides whether it is made anew."""
+
+    name: str
+    clip: ConditionVideo
+    picture: np.ndarray
+    facts: dict
+
+
+def make_clips(
+    pairs: list[tuple[Path, Path]],
+    models: CogVideoXModels,
+    options: ClipOptions,
+    compute: Compute,
+    out: Path,
+    overwrite: bool = False,
+    bars: Bars = no_bars,
+) -> list[Path]:
+    """Film each picture with each seed that has no clip yet.
+
+    Args:
+        pairs: folder of conditions and first frame of each clip.
+        models: where the networks come from.
+        options: what and how.
+        compute: where.
+        out: folder of ``<name of the picture>_clip<seed>.mp4``; what is finished there stays.
+        overwrite: make everything anew.
+        bars: progress of each clip.
+
+    Returns:
+        The clips of all pictures and seeds, in their order.
+
+    Raises:
+        ValueError, FileNotFoundError, ImportError: input that cannot work, found before the large networks are loaded.
+    """
+    options.sampling.check()
+    check_names([picture for _, picture in pairs])
+    require_av()
+    place = machine(compute)
+    manifest = open_manifest(out, "motion", {**options.settings(), **compute.look, "models": models.stamp}, overwrite)
+    paths, jobs = [], []
+    for folder, frame in pairs:
+        clip, about = read_conditions(folder, options.fps, options.style)
+        clip = _fitted(clip, options, models, folder)
+        picture = stretched(read_picture(frame), clip.shape[2], clip.shape[1])
+        sources = {"conditions": digest_of_clip(clip), "first_frame": digest_of(frame), "motion": about.get("motion_sha256")}
+        for seed in options.seeds:
+            name = f"{frame.stem}_clip{seed}.mp4"
+            facts = {**sources, "prompt": worded(options.prompt, about), "seed": seed}
+            paths.append(manifest.path_of(name))
+            if not manifest.finished(name, **facts):
+                jobs.append(Job(name, clip, picture, facts))
+    log.info("%d of %d clips to make", len(jobs), len(paths))
+    if jobs:
+        _film(jobs, models, options, place, manifest, bars)
+    return paths
+
+
+def stretched(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(height, width, 3) uint8 of a picture of any size, with the filter of PAM's simulation script (pam_reference 3.6)."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def _fitted(clip: ConditionVideo, options: ClipOptions, models: CogVideoXModels, folder: Path) -> ConditionVideo:
+    total, height, width = clip.shape
+    width, height = options.size or (width, height)
+    length = options.length or total
+    latent_length(length)
+    if width % STEP or height % STEP:
+        fit = f"{max(STEP, round(width / STEP) * STEP)} x {max(STEP, round(height / STEP) * STEP)}"
+        raise ValueError(f"Expected width and height in multiples of {STEP}, found {width} x {height} for {folder.name}: use {fit}.")
+    models.check((width, height), length)
+    return fitted(clip, width, height, length)
+
+
+def _film(jobs: list[Job], models: CogVideoXModels, options: ClipOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
+    """Load what is needed, one network after the other, and make the clips."""
+    control = models.control(place)
+    texts = sorted({options.negative, *(job.facts["prompt"] for job in jobs)})
+    prompts = dict(zip(texts, encode_prompts(*models.text(place), texts, place), strict=True))
+    sampler = ClipSampler(place, models.transformer(place), control, models.vae(place), models.schedule())
+    slots: dict[str, object] = {}
+    for job in jobs:
+        begin, seed, digest = time.monotonic(), job.facts["seed"], job.facts["conditions"]
+        draw = place.generator(seed) if options.sampling.draw else None
+        if digest not in slots:
+            slots = {digest: sampler.encode_slots(job.clip, draw)}
+        frames = sampler.sample(
+            slots[digest],
+            sampler.encode_start(job.picture, draw),
+            prompts[job.facts["prompt"]],
+            prompts[options.negative],
+            options.sampling,
+            seed,
+            bars(Path(job.name).stem),
+        )
+        write_clip(manifest.path_of(job.name), frames, job.clip.fps, {**manifest.provenance, **job.facts})
+        manifest.record(job.name, **job.facts, seconds=round(time.monotonic() - begin, 2))
