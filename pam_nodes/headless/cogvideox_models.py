@@ -16,7 +16,7 @@ from ..mini.files import MOTION
 from ..motion.checkpoint import CONTROL, control_part, detect, refusal, to_module_keys
 from ..motion.control import CogVideoXControlConfig, HOICogVideoXControl
 from ..weights import require_complete
-from .compute import Machine
+from .compute import Machine, require
 from .files import stamp_of
 from .flux_models import filled
 from .mini_text import load_t5
@@ -84,6 +84,7 @@ class CogVideoXFolder:
             )
         if not self.control_file.exists():
             raise FileNotFoundError(f"No weights at {self.control_file}.")
+        require("to load model folders", "accelerate")
         config = self._json("transformer/config.json")
         if config.get("patch_size_t") is not None or config.get("in_channels") != 32:
             raise ValueError(

@@ -118,6 +118,8 @@ def machine(choice: Compute) -> Machine:
     device = _device(choice.device)
     if choice.quantize == "nf4":
         _check_nf4(device, choice.offload)
+    if choice.offload in ("group", "sequential"):
+        require(f"for --offload {choice.offload}", "accelerate")
     if choice.offload != "none" and device.type == "cpu" and choice.device == "auto":
         raise ValueError(f"Expected a GPU for --offload {choice.offload}, found only the CPU: leave the option out.")
     dtype = TORCH[choice.dtype] if choice.dtype != "auto" else torch.float32 if device.type == "cpu" else torch.bfloat16
@@ -136,10 +138,15 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _check_nf4(device: torch.device, offload: str) -> None:
-    missing = [name for name in ("bitsandbytes", "accelerate") if find_spec(name) is None]
+def require(purpose: str, *packages: str) -> None:
+    """Raise ImportError naming the packages that are not installed."""
+    missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        raise ImportError(f"Expected bitsandbytes and accelerate for --quantize nf4, found no {' and no '.join(missing)}: pip install them.")
+        raise ImportError(f"Expected {' and '.join(packages)} {purpose}, found no {' and no '.join(missing)}: pip install {' '.join(missing)}.")
+
+
+def _check_nf4(device: torch.device, offload: str) -> None:
+    require("for --quantize nf4", "bitsandbytes", "accelerate")
     if device.type == "cpu":
         raise ValueError("Expected a GPU for --quantize nf4, found the CPU: choose --quantize fp8 or none.")
     if offload in ("group", "sequential"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +17,7 @@ from ..mini.codec import PatchAutoencoder
 from ..mini.configs import FLUX, T5_LENGTH
 from ..mini.files import APPEARANCE
 from ..weights import require_complete
-from .compute import Machine
+from .compute import Machine, require
 from .files import stamp_of
 from .flux_single_file import load_single_file, read_config
 from .mini_text import load_clip, load_t5
@@ -87,8 +86,9 @@ class FluxFolder:
         for file in (self.control_file, self.single_file):
             if file is not None and not file.exists():
                 raise FileNotFoundError(f"No weights at {file}.")
-        if self.single_file and self.single_file.suffix == ".gguf" and find_spec("gguf") is None:
-            raise ImportError("Expected the package gguf for a .gguf transformer, found none: pip install gguf.")
+        require("to load model folders", "accelerate")
+        if self.single_file and self.single_file.suffix == ".gguf":
+            require("for a .gguf transformer", "gguf")
 
     def control(self, machine: Machine) -> HOIFluxControl:
         control = load_control(*read_tensors(self.control_file), machine.dtype, self.condition)
