@@ -1,7 +1,7 @@
 """Paint first frames: conditions and a prompt to pictures, with Flux and an HOI ControlNet.
 
-  python -m pam_nodes appearance conditions/motion_0 --flux FLUX.1-dev --flux-control controlnet.bin --seeds 42-45 --out frames
-  python -m pam_nodes appearance conditions/* --mini --out frames
+python -m pam_nodes appearance conditions/motion_0 --flux FLUX.1-dev --flux-control controlnet.bin --seeds 42-45 --out frames
+python -m pam_nodes appearance conditions/* --mini --out frames
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def flux_arguments(parser: argparse.ArgumentParser) -> None:
     """Which networks."""
     group = parser.add_argument_group("Flux")
     group.add_argument("--flux", type=Path, metavar="FOLDER", help="FLUX.1-dev in diffusers' layout")
-    group.add_argument("--flux-file", type=Path, metavar="FILE", help="a transformer in one file (.safetensors, .gguf) instead of the folder's")
+    group.add_argument(
+        "--flux-file", type=Path, metavar="FILE", help="a transformer in one file (.safetensors, .gguf) instead of the folder's"
+    )
     group.add_argument("--flux-control", type=Path, metavar="FILE", help="HOI ControlNet: PAM's controlnet.bin or another")
     group.add_argument(
         "--condition", choices=("depth", "segmentation", "keypoints", "normals"), default="depth", help="what a 3-channel ControlNet reads"

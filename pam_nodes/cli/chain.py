@@ -38,7 +38,9 @@ def run(args: argparse.Namespace, bars) -> list[Path]:
     from ..headless.presets import FPS, LENGTH, MINI_FPS, MINI_LENGTH, MINI_SIZE, RELEASED_SIZE, SIZE
 
     released = args.sampling == "released"
-    length, fps, size, lift = (MINI_LENGTH, MINI_FPS, MINI_SIZE, 0.12) if args.mini else (LENGTH, FPS, RELEASED_SIZE if released else SIZE, 0.2)
+    length, fps, size, lift = (
+        (MINI_LENGTH, MINI_FPS, MINI_SIZE, 0.12) if args.mini else (LENGTH, FPS, RELEASED_SIZE if released else SIZE, 0.2)
+    )
     pose = pose_options(args, length=length, fps=fps, lift_height=lift)
     options = ChainOptions(
         pose,

@@ -1,7 +1,7 @@
 """Film first frames: conditions, pictures and a prompt to video, with CogVideoX and an HOI control.
 
-  python -m pam_nodes motion conditions/motion_0 frames/motion_0_*.png --cogvideox CogVideoX-5b-I2V --cogvideox-control pam_motion --out clips
-  python -m pam_nodes motion conditions/motion_0 photo.jpg --mini --out clips
+python -m pam_nodes motion conditions/motion_0 frames/motion_0_*.png --cogvideox CogVideoX-5b-I2V --cogvideox-control pam_motion --out clips
+python -m pam_nodes motion conditions/motion_0 photo.jpg --mini --out clips
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def cogvideox_arguments(parser: argparse.ArgumentParser) -> None:
     """Which networks."""
     group = parser.add_argument_group("CogVideoX")
     group.add_argument("--cogvideox", type=Path, metavar="FOLDER", help="CogVideoX-5b-I2V in diffusers' layout")
-    group.add_argument("--cogvideox-control", type=Path, metavar="PATH", help="HOI control: PAM's merged checkpoint, or a control-only file")
+    group.add_argument(
+        "--cogvideox-control", type=Path, metavar="PATH", help="HOI control: PAM's merged checkpoint, or a control-only file"
+    )
 
 
 def cogvideox_models(args: argparse.Namespace):

@@ -1,7 +1,7 @@
 """Simulate grasps: hand poses and a mesh to motion files.
 
-  python -m pam_nodes pose mug.obj --seeds 0-9 --out motions
-  python -m pam_nodes pose demo:bottle --policy full_5600_r.pt --out motions
+python -m pam_nodes pose mug.obj --seeds 0-9 --out motions
+python -m pam_nodes pose demo:bottle --policy full_5600_r.pt --out motions
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Film motions: depth, segmentation, key points, masks and camera of every frame.
 
-  python -m pam_nodes render motions/*.npz --out conditions
-  python -m pam_nodes render recording.npy --object bottle.obj --hand MANO_RIGHT.pkl --out conditions
+python -m pam_nodes render motions/*.npz --out conditions
+python -m pam_nodes render recording.npy --object bottle.obj --hand MANO_RIGHT.pkl --out conditions
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def render_arguments(parser: argparse.ArgumentParser) -> None:
     camera.add_argument("--distance", type=float, help="metres from the target, instead of fitting the motion into the picture")
     vector(camera, "--look-at", None, "the target of --distance, metres")
     camera.add_argument("--lens", choices=("DexYCB",), help="a data set's lens instead of --fov")
-    camera.add_argument("--camera", type=Path, metavar="FILE", help=".npz or .json with world_to_camera and intrinsics, instead of all that")
+    camera.add_argument(
+        "--camera", type=Path, metavar="FILE", help=".npz or .json with world_to_camera and intrinsics, instead of all that"
+    )
     camera.add_argument("--camera-keys", help="a moving camera, like '50%%: orbit 30, dolly 0.8'")
     camera.add_argument("--shake", type=float, help="strength of a hand-held camera")
     pictures = parser.add_argument_group("pictures")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .clip_stage import ClipOptions, make_clips
+from .clip_stage import ClipOptions, check_clip, make_clips
 from .cogvideox_models import CogVideoXModels
 from .compute import Compute, machine
 from .flux_models import FluxModels
-from .frame_stage import FrameOptions, make_frames
+from .frame_stage import FrameOptions, check_size, make_frames
 from .pose_stage import Bars, PoseOptions, make_motions, no_bars
 from .render_stage import RenderOptions, render_motions
 
@@ -33,9 +33,10 @@ class ChainOptions:
         self.frames.sampling.check()
         self.clips.sampling.check()
         self.flux.check()
-        camera = self.render.camera
+        filmed = (self.render.camera.width, self.render.camera.height)
+        check_size(self.frames.size or filmed, "the first frames")
         length = self.clips.length or self.render.length or self.pose.rollout.length
-        self.cogvideox.check(self.clips.size or (camera.width, camera.height), length)
+        check_clip(self.clips.size or filmed, length, self.cogvideox, "the clips")
 
 
 def make_chain(options: ChainOptions, out: Path, overwrite: bool = False, bars: Bars = no_bars) -> list[Path]:

@@ -41,7 +41,8 @@ def write_clip(path: Path, frames: np.ndarray, fps: float, provenance: dict | No
         stream = container.add_stream("libx264rgb" if lossless else "libx264", rate=rate)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "rgb24" if lossless else "yuv420p"
-        stream.options = {"crf": "0" if lossless else QUALITY}
+        # x264 chooses B-frames differently from run to run; without them the same frames give the same file.
+        stream.options = {"crf": "0" if lossless else QUALITY, "x264-params": "bframes=0"}
         for picture in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
         container.mux(stream.encode())

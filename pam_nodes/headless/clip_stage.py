@@ -18,7 +18,7 @@ from .cogvideox_models import CogVideoXModels
 from .compute import Compute, Machine, machine
 from .condition_files import digest_of_clip, read_conditions
 from .files import digest_of, read_picture
-from .frame_stage import STEP, worded
+from .frame_stage import check_size, worded
 from .manifest import Manifest, open_manifest
 from .pose_stage import Bars, no_bars
 from .render_stage import check_names
@@ -124,14 +124,16 @@ def stretched(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def _fitted(clip: ConditionVideo, options: ClipOptions, models: CogVideoXModels, folder: Path) -> ConditionVideo:
     total, height, width = clip.shape
-    width, height = options.size or (width, height)
-    length = options.length or total
+    size, length = options.size or (width, height), options.length or total
+    check_clip(size, length, models, folder.name)
+    return fitted(clip, *size, length)
+
+
+def check_clip(size: tuple[int, int], length: int, models: CogVideoXModels, what: str) -> None:
+    """Raise for a size or length that the models do not make."""
     latent_length(length)
-    if width % STEP or height % STEP:
-        fit = f"{max(STEP, round(width / STEP) * STEP)} x {max(STEP, round(height / STEP) * STEP)}"
-        raise ValueError(f"Expected width and height in multiples of {STEP}, found {width} x {height} for {folder.name}: use {fit}.")
-    models.check((width, height), length)
-    return fitted(clip, width, height, length)
+    check_size(size, what)
+    models.check(size, length)
 
 
 def _film(jobs: list[Job], models: CogVideoXModels, options: ClipOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:

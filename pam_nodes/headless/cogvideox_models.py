@@ -115,9 +115,7 @@ class CogVideoXFolder:
             parts["text_encoder"] = T5EncoderModel.from_pretrained(
                 self.folder / "text_encoder", quantization_config=config, dtype=machine.dtype, local_files_only=True
             )
-        pipeline = CogVideoXImageToVideoPipeline.from_pretrained(
-            self.folder, torch_dtype=machine.dtype, local_files_only=True, **parts
-        )
+        pipeline = CogVideoXImageToVideoPipeline.from_pretrained(self.folder, torch_dtype=machine.dtype, local_files_only=True, **parts)
         return pipeline, int(self._json("transformer/config.json").get("max_text_seq_length", 226))
 
     def transformer(self, machine: Machine) -> nn.Module:

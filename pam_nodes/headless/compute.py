@@ -134,7 +134,9 @@ def _device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         found = f"{torch.cuda.device_count()} CUDA devices"
-        raise ValueError(f"Expected a device that torch {torch.__version__} can use, found '{name}' and {found}: choose --device.") from error
+        raise ValueError(
+            f"Expected a device that torch {torch.__version__} can use, found '{name}' and {found}: choose --device."
+        ) from error
     return device
 
 
@@ -142,7 +144,9 @@ def require(purpose: str, *packages: str) -> None:
     """Raise ImportError naming the packages that are not installed."""
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        raise ImportError(f"Expected {' and '.join(packages)} {purpose}, found no {' and no '.join(missing)}: pip install {' '.join(missing)}.")
+        raise ImportError(
+            f"Expected {' and '.join(packages)} {purpose}, found no {' and no '.join(missing)}: pip install {' '.join(missing)}."
+        )
 
 
 def _check_nf4(device: torch.device, offload: str) -> None:

@@ -36,7 +36,13 @@ OTHER_NAMES = {
 
 
 def write_conditions(
-    folder: Path, clip: ConditionVideo, camera: Camera, kind: str, facts: dict, preview: np.ndarray | None = None, progress: Progress = silent
+    folder: Path,
+    clip: ConditionVideo,
+    camera: Camera,
+    kind: str,
+    facts: dict,
+    preview: np.ndarray | None = None,
+    progress: Progress = silent,
 ) -> None:
     """Write a clip; ``conditions.json`` comes last, so a folder without it is not finished.
 

@@ -95,7 +95,14 @@ class FluxSampler:
 
     @torch.no_grad()
     def sample(
-        self, hint: Tensor, prompt: Prompt, negative: Prompt | None, sampling: FluxSampling, seed: int, size: tuple[int, int], progress=silent
+        self,
+        hint: Tensor,
+        prompt: Prompt,
+        negative: Prompt | None,
+        sampling: FluxSampling,
+        seed: int,
+        size: tuple[int, int],
+        progress=silent,
     ) -> np.ndarray:
         """One picture, (H, W, 3) uint8.
 

@@ -172,9 +172,7 @@ def filled(module: nn.Module, tensors: dict[str, Tensor], dtype: torch.dtype, wh
     return module.eval()
 
 
-def load_control(
-    tensors: dict[str, Tensor], metadata: dict[str, str], dtype: torch.dtype, condition: str = "depth"
-) -> HOIFluxControl:
+def load_control(tensors: dict[str, Tensor], metadata: dict[str, str], dtype: torch.dtype, condition: str = "depth") -> HOIFluxControl:
     """The ControlNet of a checkpoint's tensors (arguments as in ``detect``); raises ValueError for any other file."""
     keys = normalise(tensors)
     config = detect(keys, metadata, condition)

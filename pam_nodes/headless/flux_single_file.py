@@ -73,6 +73,6 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
         return {tensor.name: tuple(int(n) for n in reversed(tensor.shape)) for tensor in GGUFReader(str(path)).tensors}
     try:
         with safe_open(str(path), framework="pt") as file:
-            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"Expected a .safetensors or .gguf file, could not read {path.name} ({error}).") from error

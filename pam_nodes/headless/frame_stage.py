@@ -7,7 +7,6 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-
 from ..appearance.hints import hint_channels
 from ..conditions.pack import resized
 from ..conditions.video import ConditionVideo
@@ -65,7 +64,13 @@ class Job:
 
 
 def make_frames(
-    folders: list[Path], models: FluxModels, options: FrameOptions, compute: Compute, out: Path, overwrite: bool = False, bars: Bars = no_bars
+    folders: list[Path],
+    models: FluxModels,
+    options: FrameOptions,
+    compute: Compute,
+    out: Path,
+    overwrite: bool = False,
+    bars: Bars = no_bars,
 ) -> list[Path]:
     """Paint each seed of each clip that has no picture yet.
 
@@ -110,13 +115,18 @@ def worded(prompt: str, about: dict) -> str:
     return prompt.replace("{object}", next(iter(about.get("objects", [])), "object"))
 
 
+def check_size(size: tuple[int, int], what: str) -> None:
+    """Raise ValueError unless width and height are multiples of 16 pixels."""
+    if any(side < STEP or side % STEP for side in size):
+        fit = " x ".join(str(max(STEP, round(side / STEP) * STEP)) for side in size)
+        raise ValueError(f"Expected width and height in multiples of {STEP}, found {size[0]} x {size[1]} for {what}: use {fit}.")
+
+
 def _fitted(clip: ConditionVideo, size: tuple[int, int] | None, folder: Path) -> ConditionVideo:
     _, height, width = clip.shape
-    width, height = size or (width, height)
-    if width % STEP or height % STEP:
-        fit = f"{max(STEP, round(width / STEP) * STEP)} x {max(STEP, round(height / STEP) * STEP)}"
-        raise ValueError(f"Expected width and height in multiples of {STEP}, found {width} x {height} for {folder.name}: use {fit}.")
-    return resized(clip, width, height)
+    size = size or (width, height)
+    check_size(size, folder.name)
+    return resized(clip, *size)
 
 
 def _paint(jobs: list[Job], models: FluxModels, options: FrameOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:

@@ -136,9 +136,7 @@ def check_names(paths: list[Path]) -> None:
         raise ValueError(f"Expected inputs of different names, found {', '.join(twice)} twice: results are named after them.")
 
 
-def render_motions(
-    motions: list[Path], options: RenderOptions, out: Path, overwrite: bool = False, bars: Bars = no_bars
-) -> list[Path]:
+def render_motions(motions: list[Path], options: RenderOptions, out: Path, overwrite: bool = False, bars: Bars = no_bars) -> list[Path]:
     """Film each motion that has no finished folder yet.
 
     Args:

@@ -71,7 +71,7 @@ def _files(path: Path) -> list[Path]:
 def _safetensors(path: Path, wanted: Callable[[str], bool]) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
-            return {key: file.get_tensor(key) for key in file.keys() if wanted(key)}, file.metadata() or {}  # noqa: SIM118
+            return {key: file.get_tensor(key) for key in file.keys() if wanted(key)}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"Expected a checkpoint with nothing but tensors, could not read {path.name} ({error}).") from error
 

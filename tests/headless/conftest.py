@@ -32,17 +32,17 @@ def cogvideox_control(tmp_path_factory):
 
 @pytest.fixture
 def clip() -> ConditionVideo:
-    """Nine frames of 64 x 48 with a hand and an object."""
+    """Nine frames of 96 x 48 with a hand and an object."""
     rng = np.random.default_rng(0)
-    ids = rng.integers(0, 3, (9, 48, 64), dtype=np.uint8)
-    pictures = {name: rng.integers(0, 255, (9, 48, 64, 3), dtype=np.uint8) for name in ("depth", "segmentation", "keypoints")}
-    metric = rng.random((9, 48, 64), dtype=np.float32)
+    ids = rng.integers(0, 3, (9, 48, 96), dtype=np.uint8)
+    pictures = {name: rng.integers(0, 255, (9, 48, 96, 3), dtype=np.uint8) for name in ("depth", "segmentation", "keypoints")}
+    metric = rng.random((9, 48, 96), dtype=np.float32)
     return ConditionVideo(15.0, metric_depth=metric, instance_ids=ids, object_labels=(14,), sources=(("depth", "made up"),), **pictures)
 
 
 @pytest.fixture
 def camera():
-    return orbit_camera((0, 0, 0.1), 0.7, 25, 30, 40, 64, 48)
+    return orbit_camera((0, 0, 0.1), 0.7, 25, 30, 40, 96, 48)
 
 
 @pytest.fixture

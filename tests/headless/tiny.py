@@ -24,8 +24,8 @@ from pam_nodes.motion.control import RELEASED_SLOTS, CogVideoXControlConfig, HOI
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WIDE, CONTEXT, POOLED = 256, 48, 32
 FLUX_CONTROL = FluxControlConfig(WIDE, 2, CONTEXT, POOLED, True, (("depth", "normals"), ("keypoints", "segmentation")))
-SIZE, LENGTH = (64, 48), 9
-"""Of the CogVideoX folder, whose learned positions fit nothing else."""
+SIZE, LENGTH = (96, 48), 9
+"""Of the CogVideoX folder, whose learned positions fit nothing else; large enough that its VAE works in tiles."""
 
 
 def shake(module: nn.Module, seed: int = 0) -> nn.Module:
@@ -40,7 +40,9 @@ def shake(module: nn.Module, seed: int = 0) -> nn.Module:
 def t5() -> tuple[T5EncoderModel, T5Tokenizer]:
     words = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -9.0), *((letter, -10.0) for letter in LETTERS)]
     tokenizer = T5Tokenizer(vocab=words, extra_ids=0)
-    config = T5Config(vocab_size=len(tokenizer), d_model=CONTEXT, d_kv=16, d_ff=64, num_layers=1, num_heads=3, feed_forward_proj="gated-gelu")
+    config = T5Config(
+        vocab_size=len(tokenizer), d_model=CONTEXT, d_kv=16, d_ff=64, num_layers=1, num_heads=3, feed_forward_proj="gated-gelu"
+    )
     return shake(T5EncoderModel(config)), tokenizer
 
 
@@ -57,9 +59,15 @@ def clip() -> tuple[CLIPTextModel, CLIPTokenizer]:
 def flux_transformer() -> FluxTransformer2DModel:
     return shake(
         FluxTransformer2DModel(
-            in_channels=64, num_layers=3, num_single_layers=1, attention_head_dim=128, num_attention_heads=2, joint_attention_dim=CONTEXT,
-            pooled_projection_dim=POOLED, guidance_embeds=True,
-        )  # fmt: skip
+            in_channels=64,
+            num_layers=3,
+            num_single_layers=1,
+            attention_head_dim=128,
+            num_attention_heads=2,
+            joint_attention_dim=CONTEXT,
+            pooled_projection_dim=POOLED,
+            guidance_embeds=True,
+        )
     )
 
 
@@ -97,9 +105,15 @@ def cogvideox_transformer(**changes) -> CogVideoXTransformer3DModel:
 def cogvideox_vae() -> AutoencoderKLCogVideoX:
     return shake(
         AutoencoderKLCogVideoX(
-            block_out_channels=(8, 8, 8, 8), latent_channels=16, layers_per_block=1, norm_num_groups=4, temporal_compression_ratio=4,
-            sample_height=SIZE[1], sample_width=SIZE[0], scaling_factor=0.7,
-        )  # fmt: skip
+            block_out_channels=(8, 8, 8, 8),
+            latent_channels=16,
+            layers_per_block=1,
+            norm_num_groups=4,
+            temporal_compression_ratio=4,
+            sample_height=96,
+            sample_width=160,
+            scaling_factor=0.7,
+        )
     )
 
 
