@@ -31,7 +31,7 @@ def shift_tokens(height: int, width: int, shift: str = "released") -> int:
 def shift_mu(tokens: int) -> float:
     """Logarithm of the time shift for a picture of that many tokens: Flux's line through (256, 0.5) and (4096, 1.15)."""
     slope = (MAX_SHIFT - BASE_SHIFT) / (MAX_TOKENS - BASE_TOKENS)
-    return tokens * slope + BASE_SHIFT - slope * BASE_TOKENS
+    return tokens * slope + (BASE_SHIFT - slope * BASE_TOKENS)
 
 
 def sigmas(height: int, width: int, steps: int = STEPS, shift: str = "released") -> Tensor:
