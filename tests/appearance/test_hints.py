@@ -15,7 +15,7 @@ def clip(value: int) -> np.ndarray:
 
 
 def test_order_and_absent_picture():
-    hint = hint_channels(ConditionVideo(15.0, depth=clip(10), segmentation=clip(20), keypoints=clip(30)), CONFIG, frame=-1)
+    hint = hint_channels(ConditionVideo(15.0, depth=clip(10), segmentation=clip(20), keypoints=clip(30)), CONFIG, -1)
     assert hint.shape == (1, 12, 4, 6)
     np.testing.assert_allclose(hint[0, :, 0, 0] * 255, [12] * 3 + [0] * 3 + [32] * 3 + [22] * 3, rtol=1e-6)
 
