@@ -216,7 +216,7 @@ def guidance_of(
         frames: as in ``parse_frames``, one frame a picture.
         modalities: strength of each condition, 0..1.
         branches: factors of the first and second branch; nets of one branch have only the CONTROL_NET's strength.
-        mask: (M, H, W) where the net acts, or None.
+        mask: (M, H, W) where the net acts, or None. A mask for each frame of the conditions gives each chosen frame its own.
 
     Returns:
         The guidance, and one sentence for each look that is not the trained one.
@@ -225,7 +225,11 @@ def guidance_of(
         ValueError: another kind of CONTROL_NET, or conditions the net cannot use (see ``hint_frames``).
     """
     config = require_hoi_controlnet(control_net).config
-    hint = hint_frames(conditions, config, parse_frames(frames, conditions.shape[0]), modalities)
+    length = conditions.shape[0]
+    chosen = parse_frames(frames, length)
+    hint = hint_frames(conditions, config, chosen, modalities)
+    if mask is not None and length > 1 and mask.shape[0] == length:
+        mask = mask[chosen]
     warnings = look_warnings(hint, config)
     for sentence in warnings:
         logging.warning("PAM: %s", sentence)

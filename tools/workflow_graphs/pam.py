@@ -2,7 +2,7 @@
 
 from hostkit.graph import Graph
 
-from .stages import condition_stage, pose_stage
+from .stages import condition_stage, flux_loaders, pose_stage
 
 PROMPT = "a light skin hand reaching for a red mug on a grey table, bright light"
 MOTION_PROMPT = "a light skin hand picking up a red mug on a grey table, bright light"
@@ -27,7 +27,7 @@ def mini(info: dict) -> Graph:
     positive = g.add("CLIPTextEncode", (2020, 170), (300, 120), "Prompt", clip=image["CLIP"], text=PROMPT)
     negative = g.add("CLIPTextEncode", (2020, 340), (300, 100), "Negative prompt", clip=image["CLIP"], text="")
     guided = g.add(
-        "PAMApplyHOIControlNet", (2360, 0), (300, 240),
+        "PAMApplyHOIControlNet", (2360, 0), (300, 260),
         positive=positive[0], negative=negative[0], control_net=image["CONTROL_NET"], conditions=conditions[0], vae=image["VAE"],
     )  # fmt: skip
     empty = g.add("EmptySD3LatentImage", (2020, 490), (300, 130), width=192, height=128)
@@ -70,16 +70,12 @@ def full(info: dict) -> Graph:
     g = Graph(info)
     motion = pose_stage(g, 49, 15.0, 0.2)
     _, conditions = condition_stage(g, motion, 720, 480)
-    flux = g.add("UNETLoader", (2020, 0), (300, 90), "FLUX.1-dev", unet_name="flux1-dev.safetensors")
-    texts = {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors"}
-    clip = g.add("DualCLIPLoader", (2020, 130), (300, 140), type="flux", **texts)
-    vae = g.add("VAELoader", (2020, 320), (300, 60), "Flux VAE", vae_name="ae.safetensors")
-    control = g.add("PAMLoadHOIControlNetFlux", (2020, 430), (300, 90), control_net_name="pam_controlnet.bin")
+    flux, clip, vae, control = flux_loaders(g)
     positive = g.add("CLIPTextEncode", (2020, 570), (300, 110), "Prompt", clip=clip[0], text="A hand is trying to grasp something")
     guidance = g.add("FluxGuidance", (2020, 730), (300, 60), conditioning=positive[0], guidance=4.0)
     negative = g.add("ConditioningZeroOut", (2020, 840), (300, 40), conditioning=positive[0])
     guided = g.add(
-        "PAMApplyHOIControlNet", (2360, 0), (300, 240),
+        "PAMApplyHOIControlNet", (2360, 0), (300, 260),
         positive=guidance[0], negative=negative[0], control_net=control[0], conditions=conditions[0], vae=vae[0],
     )  # fmt: skip
     empty = g.add("EmptySD3LatentImage", (2360, 290), (300, 110), width=720, height=480)

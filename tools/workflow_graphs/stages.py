@@ -45,3 +45,13 @@ def condition_stage(g: Graph, motion: Node, width: int, height: int) -> tuple[No
     g.note(CONDITIONS_NOTE, (1040, 760), (300, 220))
     g.group("2 Conditions", (1020, -80), (960, 1080), "conditions")
     return camera, conditions
+
+
+def flux_loaders(g: Graph, weight_dtype: str = "default") -> tuple[Node, Node, Node, Node]:
+    """FLUX.1-dev, its text encoders and VAE, and PAM's ControlNet."""
+    flux = g.add("UNETLoader", (2020, 0), (300, 90), "FLUX.1-dev", unet_name="flux1-dev.safetensors", weight_dtype=weight_dtype)
+    texts = {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors"}
+    clip = g.add("DualCLIPLoader", (2020, 130), (300, 140), type="flux", **texts)
+    vae = g.add("VAELoader", (2020, 320), (300, 60), "Flux VAE", vae_name="ae.safetensors")
+    control = g.add("PAMLoadHOIControlNetFlux", (2020, 430), (300, 90), control_net_name="pam_controlnet.bin")
+    return flux, clip, vae, control
