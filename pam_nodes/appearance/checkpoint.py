@@ -162,6 +162,7 @@ def save(net: HOIFluxControl, path: Path, dtype: str = "as loaded") -> None:
         FileExistsError: there is such a file.
         OSError: the disk is full or the folder cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     if path.exists():
@@ -172,5 +173,7 @@ def save(net: HOIFluxControl, path: Path, dtype: str = "as loaded") -> None:
     try:
         save_file(tensors, part, metadata_of(net.config))
         os.replace(part, path)
+    except SafetensorError as error:
+        raise OSError(f"Could not write {path.name} ({error}): free some space, or choose a folder that can be written.") from error
     finally:
         part.unlink(missing_ok=True)
