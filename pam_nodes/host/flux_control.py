@@ -27,6 +27,7 @@ from .files import free_path
 
 PIXELS_PER_LATENT = 8
 LATENT_CHANNELS = 16
+WEIGHT_DTYPES = {"default": None, "fp8_e4m3fn": torch.float8_e4m3fn}
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,11 +182,18 @@ class HOIControlNet(comfy.controlnet.ControlNet):
         return self.control_model.encode_hint(hint.to(x))
 
 
-def load_hoi_controlnet(state_dict: dict[str, torch.Tensor], metadata: dict | None = None, condition: str = "depth") -> HOIControlNet:
-    """Build a CONTROL_NET from a checkpoint's tensors (arguments as in ``detect``); raises ValueError for any other file."""
+def load_hoi_controlnet(
+    state_dict: dict[str, torch.Tensor], metadata: dict | None = None, condition: str = "depth", weight_dtype: str = "default"
+) -> HOIControlNet:
+    """Build a CONTROL_NET from a checkpoint's tensors; raises ValueError for any other file.
+
+    Args:
+        state_dict, metadata, condition: as for ``normalise`` and ``detect``.
+        weight_dtype: a key of ``WEIGHT_DTYPES``; fp8 halves the memory of the weights, sums stay in the host's precision.
+    """
     tensors = normalise(state_dict)
     config = detect(tensors, metadata, condition)
-    place = placement(tensors)
+    place = placement(tensors, WEIGHT_DTYPES[weight_dtype])
     net = HOIFluxControl(config, place.operations, device=place.offload_device, dtype=place.dtype).eval()
     require_complete(net, tensors, "HOI ControlNet for Flux")
     net.load_state_dict(tensors)

@@ -89,6 +89,17 @@ def test_fp8_weights(run_prompt, probed):
     assert 0 < np.abs(guided - full).mean() < np.abs(guided - free).mean()
 
 
+def test_fp8_control_net(run_prompt, probed):
+    """The ControlNet's own weights in float8: near the full one, and guiding."""
+    loader = dict(control_net_name="states.bin", condition="depth")
+    full, small = (
+        picture(run_prompt, probed, appearance(control=("l", 0)) | {"l": node("PAMLoadHOIControlNetFlux", weight_dtype=dtype, **loader)})
+        for dtype in ("default", "fp8_e4m3fn")
+    )
+    free = picture(run_prompt, probed, appearance(0.0))
+    assert 0 < np.abs(small - full).mean() < 0.5 * np.abs(small - free).mean()
+
+
 def test_batch_of_seeds_and_batch_of_frames(run_prompt, probed):
     """Two seeds and two frames in one run are those of single runs."""
     seeds = picture(run_prompt, probed, referenced(batch=2))
