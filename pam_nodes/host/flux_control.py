@@ -111,7 +111,7 @@ class HOIControlNet(comfy.controlnet.ControlNet):
             return previous
         residuals = self._residuals(x_noisy, t, cond, batched_number)
         control = {"input": self.control_model.placed(residuals, self.num_blocks), "output": []}
-        return self.control_merge(control, previous, output_dtype=x_noisy.dtype)
+        return self.control_merge(control, previous, output_dtype=None)
 
     def _residuals(self, x_noisy, t, cond, batched_number: int) -> list[torch.Tensor]:
         dtype = self.manual_cast_dtype or self.control_model.dtype

@@ -3,7 +3,7 @@
 from hostkit.graph import Graph, Node
 
 from .pam import PROMPT
-from .stages import condition_stage, flux_loaders, pose_stage
+from .stages import condition_stage, flux_loaders, pose_stage, small_picture
 
 RELEASED_NOTE = """## As PAM made its pictures
 640 x 480, 28 steps, guidance 4, T5 of 512 tokens, seeds from 42. *PAM Reference Sampling* gives noise, noise levels and guidance; \
@@ -58,20 +58,7 @@ def seeds_and_pick(info: dict) -> Graph:
     """Eight seeds on the shipped small models, one of them chosen."""
     g = Graph(info)
     conditions = _conditions(g, 192, 128)
-    small = g.add("PAMLoadMiniAppearance", (2020, 0), (300, 120))
-    positive = g.add("CLIPTextEncode", (2020, 170), (300, 120), "Prompt", clip=small["CLIP"], text=PROMPT)
-    negative = g.add("CLIPTextEncode", (2020, 340), (300, 100), "Negative prompt", clip=small["CLIP"], text="")
-    guided = g.add(
-        "PAMApplyHOIControlNet", (2360, 0), (300, 430),
-        positive=positive[0], negative=negative[0], control_net=small["CONTROL_NET"], conditions=conditions[0], vae=small["VAE"],
-    )  # fmt: skip
-    empty = g.add("EmptySD3LatentImage", (2020, 490), (300, 130), width=192, height=128, batch_size=8)
-    sampled = g.add(
-        "KSampler", (2360, 480), (300, 280),
-        model=small["MODEL"], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=20, cfg=1.5,
-        sampler_name="euler", scheduler="simple",
-    )  # fmt: skip
-    pictures = g.add("VAEDecode", (2360, 810), (300, 60), samples=sampled[0], vae=small["VAE"])
+    pictures = small_picture(g, conditions, PROMPT, batch_size=8)
     g.add("PreviewImage", (2700, 0), (460, 420), "All seeds", images=pictures[0])
     chosen = g.add("ImageFromBatch", (2700, 470), (300, 90), "The one you like", image=pictures[0], batch_index=0, length=1)
     g.add("SaveImage", (2700, 610), (460, 300), "First frame", images=chosen[0], filename_prefix="PAM/first_frame")
