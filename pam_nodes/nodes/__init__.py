@@ -20,6 +20,7 @@ MODULES = (
     "preview",
     "appearance",
     "motion",
+    "motion_clip",
     "mini",
 )
 
