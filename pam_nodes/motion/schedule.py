@@ -29,7 +29,7 @@ class Preset:
 
 PRESETS = {
     "quality (as released)": Preset(50, "cogvideox_dpm", "released", 0.0),
-    "balanced (step cache)": Preset(50, "cogvideox_dpm", "released", 0.2),
+    "balanced (step cache)": Preset(50, "cogvideox_dpm", "released", 0.7),
     "fast": Preset(20, "dpmpp_2m", "constant", 0.0),
 }
 

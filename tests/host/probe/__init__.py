@@ -51,6 +51,18 @@ class PamSlow(io.ComfyNode):
         return io.NodeOutput(steps)
 
 
+class PamSpoil(io.ComfyNode):
+    """Puts NaN into a latent: what a broken node of somebody else hands on."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(node_id="PamSpoil", category="PAM/tests", inputs=[io.Latent.Input("latent")], outputs=[io.Latent.Output()])
+
+    @classmethod
+    def execute(cls, latent):
+        return io.NodeOutput({"samples": torch.full_like(latent["samples"], float("nan"))})
+
+
 def flatten(key: str, value, arrays: dict, plain: dict) -> None:
     """Sort the leaves of nested dataclasses, dicts, lists and tuples into arrays and JSON values."""
     if isinstance(value, torch.Tensor):
@@ -76,7 +88,7 @@ class ProbeExtension(ComfyExtension):
     """The probe as a pack."""
 
     async def get_node_list(self):
-        return [PamProbe, PamSlow]
+        return [PamProbe, PamSlow, PamSpoil]
 
 
 async def comfy_entrypoint():
