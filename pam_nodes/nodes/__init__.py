@@ -21,6 +21,7 @@ MODULES = (
     "appearance",
     "appearance_tools",
     "motion",
+    "motion_clip",
     "mini",
 )
 
