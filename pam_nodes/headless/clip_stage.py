@@ -12,6 +12,7 @@ import numpy as np
 from ..conditions.pack import fitted
 from ..conditions.video import ConditionVideo
 from ..motion.frames import latent_length
+from ..motion.slots import SlotLatents
 from .clip_files import require_av, write_clip
 from .cogvideox import ClipSampler, ClipSampling, encode_prompts
 from .cogvideox_models import CogVideoXModels
@@ -142,14 +143,15 @@ def _film(jobs: list[Job], models: CogVideoXModels, options: ClipOptions, place:
     texts = sorted({options.negative, *(job.facts["prompt"] for job in jobs)})
     prompts = dict(zip(texts, encode_prompts(*models.text(place), texts, place), strict=True))
     sampler = ClipSampler(place, models.transformer(place), control, models.vae(place), models.schedule())
-    slots: dict[str, object] = {}
+    slots: dict[tuple, list[SlotLatents]] = {}
     for job in jobs:
-        begin, seed, digest = time.monotonic(), job.facts["seed"], job.facts["conditions"]
+        begin, seed = time.monotonic(), job.facts["seed"]
         draw = place.generator(seed) if options.sampling.draw else None
-        if digest not in slots:
-            slots = {digest: sampler.encode_slots(job.clip, draw)}
+        key = (job.facts["conditions"], seed if options.sampling.draw else None)
+        if key not in slots:
+            slots = {key: sampler.encode_slots(job.clip, options.sampling.unused, draw)}
         frames = sampler.sample(
-            slots[digest],
+            slots[key],
             sampler.encode_start(job.picture, draw),
             prompts[job.facts["prompt"]],
             prompts[options.negative],

@@ -15,11 +15,15 @@ from ..conditions.video import ConditionVideo
 from ..motion.control import HOICogVideoXControl
 from ..motion.frames import latent_length
 from ..motion.inject import controlled
+from ..motion.slots import UNUSED, SlotLatents
 from ..progress import Progress, silent
 from .codec import decode, encode, to_pictures, to_pixels
 from .compute import Machine
 from .flux import reporting
 from .words import NOISE, SCHEDULERS, check_word
+
+GREY = 128
+"""Of the pictures in a slot without a condition."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class ClipSampling:
         noise: "cpu" (ComfyUI's noise, the same on every machine) or "device" (as released).
         draw: sample latents of pictures from the VAE's distribution, as released, instead of taking its mode.
         strength: of the control.
+        unused: what a slot without a condition holds, one of ``motion.slots.UNUSED``.
     """
 
     steps: int = 50
@@ -43,6 +48,7 @@ class ClipSampling:
     noise: str = "cpu"
     draw: bool = False
     strength: float = 1.0
+    unused: str = UNUSED[0]
 
     def check(self) -> None:
         """Raise ValueError for numbers that make no sense."""
@@ -50,13 +56,7 @@ class ClipSampling:
             raise ValueError(f"Expected at least 1 step, found {self.steps}.")
         check_word(self.scheduler, SCHEDULERS, "scheduler")
         check_word(self.noise, NOISE, "source of noise")
-
-
-@dataclass(frozen=True, eq=False)
-class Slots:
-    """Latents (1, T', 32, h, w) of each condition slot: the clip's beside its first frame's; None where absent (zeros then)."""
-
-    latents: tuple[Tensor | None, ...]
+        check_word(self.unused, UNUSED, "content of unused slots")
 
 
 class ClipSampler:
@@ -68,34 +68,41 @@ class ClipSampler:
         self.transformer = machine.place(transformer, by_block=True)
 
     @torch.no_grad()
-    def encode_slots(self, clip: ConditionVideo, generator: torch.Generator | None = None) -> Slots:
+    def encode_slots(self, clip: ConditionVideo, unused: str = UNUSED[0], generator: torch.Generator | None = None) -> list[SlotLatents]:
         """Latents of the conditions, one modality at a time.
 
         The first frame is coded by itself, as the released code does: a VAE that normalises over time codes it otherwise in the clip.
+
+        Args:
+            unused: what a slot without a condition holds, one of ``motion.slots.UNUSED``.
+            generator: draw latents instead of taking the mode.
 
         Raises:
             ValueError: a length the VAE does not take, or none of the conditions the control reads.
         """
         latent_length(clip.shape[0])
         names = self.control.config.slots
-        if all(getattr(clip, name, None) is None for name in names):
+        if all(getattr(clip, name) is None for name in names):
             raise ValueError(f"Expected at least one of {', '.join(names)} for this control, found none in the conditions: render them.")
-        slots = []
         with self.machine.holding(self.vae):
-            for name in names:
-                pictures = getattr(clip, name, None)
-                slots.append(None if pictures is None else self._beside_first(pictures, pictures[:1], generator))
-        return Slots(tuple(slots))
+            return [self._slot(getattr(clip, name), clip.shape, unused, generator) for name in names]
 
     @torch.no_grad()
     def encode_start(self, picture: np.ndarray, generator: torch.Generator | None = None) -> Tensor:
         """(1, 1, 16, h, w) latent of the first frame, (H, W, 3) uint8."""
         with self.machine.holding(self.vae):
-            return self._latents(picture[None], generator)
+            return self._latents(picture[None], generator).transpose(1, 2)
 
     @torch.no_grad()
     def sample(
-        self, slots: Slots, start: Tensor, prompt: Tensor, negative: Tensor, sampling: ClipSampling, seed: int, progress: Progress = silent
+        self,
+        slots: list[SlotLatents],
+        start: Tensor,
+        prompt: Tensor,
+        negative: Tensor,
+        sampling: ClipSampling,
+        seed: int,
+        progress: Progress = silent,
     ) -> np.ndarray:
         """One clip, (T, H, W, 3) uint8.
 
@@ -105,14 +112,15 @@ class ClipSampler:
             progress: called after each step; may raise to stop.
         """
         device, dtype = self.machine.device, self.machine.dtype
-        frames = next(slot for slot in slots.latents if slot is not None).shape[1]
+        frames = next(slot.clip.shape[2] for slot in slots if slot.clip is not None)
         height, width = (8 * side for side in start.shape[-2:])
         generator = self.machine.generator(seed, device if sampling.noise == "device" else "cpu")
         first = torch.cat([start, start.new_zeros(1, frames - 1, *start.shape[2:])], dim=1)
         noise = self._noise(generator, frames, height // 8, width // 8)
         pipeline = _denoiser(self.transformer, _scheduler(sampling.scheduler, self.schedule), noise, first.to(device, dtype))
         prompt = prompt.to(device, dtype)
-        with self.machine.sampling(self.transformer, self.control), self._guided(slots, prompt, sampling.strength):
+        guided = self._guided(slots, (frames, *start.shape[-2:]), prompt, sampling.strength)
+        with self.machine.sampling(self.transformer, self.control), guided:
             latents = pipeline(
                 image=torch.zeros(1, 3, height, width),
                 prompt_embeds=prompt,
@@ -131,13 +139,16 @@ class ClipSampler:
             return to_pictures(decode(self.vae, latents.transpose(1, 2))[0].transpose(0, 1))
 
     def _latents(self, pictures: np.ndarray, generator: torch.Generator | None) -> Tensor:
-        """(1, T', 16, h, w) of (T, H, W, 3) uint8."""
-        pixels = to_pixels(pictures).transpose(0, 1)[None]
-        return encode(self.vae, pixels, generator).transpose(1, 2)
+        """(1, 16, T', h, w) of (T, H, W, 3) uint8, on the CPU."""
+        return encode(self.vae, to_pixels(pictures).transpose(0, 1)[None], generator).cpu()
 
-    def _beside_first(self, pictures: np.ndarray, first: np.ndarray, generator: torch.Generator | None) -> Tensor:
-        latents, one = self._latents(pictures, generator), self._latents(first, generator)
-        return torch.cat([latents, torch.cat([one, torch.zeros_like(latents[:, 1:])], dim=1)], dim=2).cpu()
+    def _slot(self, pictures: np.ndarray | None, shape: tuple[int, ...], unused: str, generator: torch.Generator | None) -> SlotLatents:
+        if pictures is None and unused == UNUSED[0]:
+            return SlotLatents()
+        only_first = pictures is None and unused == UNUSED[1]
+        if pictures is None:
+            pictures = np.full((*shape, 3), GREY, np.uint8)
+        return SlotLatents(None if only_first else self._latents(pictures, generator), self._latents(pictures[:1], generator))
 
     def _noise(self, generator: torch.Generator, frames: int, height: int, width: int) -> Tensor:
         """(1, T', 16, h, w) noise. ComfyUI draws channels first; the released code frames first, in the computation's dtype."""
@@ -148,13 +159,16 @@ class ClipSampler:
         return noise.to(self.machine.device, self.machine.dtype)
 
     @contextmanager
-    def _guided(self, slots: Slots, prompt: Tensor, strength: float) -> Iterator[None]:
+    def _guided(self, slots: list[SlotLatents], shape: tuple[int, int, int], prompt: Tensor, strength: float) -> Iterator[None]:
         """Run the control beside the blocks. Its constant part is made in the first step, when the patch embedding is on the device."""
         constant: list[Tensor] = []
+        embed = self.transformer.patch_embed
 
         def start(hidden: Tensor) -> Tensor:
             if not constant:
-                constant.append(self.control.constant([self._tokens(slot, slots, prompt) for slot in slots.latents]))
+                like = prompt.new_empty(1, 32, *shape)
+                windows = (slot.window(range(shape[0]), True, like).transpose(1, 2) for slot in slots)
+                constant.append(self.control.constant(embed(prompt, window)[:, prompt.shape[1] :] for window in windows))
             return self.control.start(hidden, constant[0])
 
         if strength == 0:
@@ -162,12 +176,6 @@ class ClipSampler:
             return
         with controlled(self.transformer.transformer_blocks, self.control, start, strength):
             yield
-
-    def _tokens(self, slot: Tensor | None, slots: Slots, prompt: Tensor) -> Tensor:
-        """Tokens of one slot through the base model's own patch embedding, (1, S, D)."""
-        if slot is None:
-            slot = torch.zeros_like(next(other for other in slots.latents if other is not None))
-        return self.transformer.patch_embed(prompt, slot.to(prompt))[:, prompt.shape[1] :]
 
 
 def _denoiser(transformer: nn.Module, scheduler: Any, noise: Tensor, first: Tensor):

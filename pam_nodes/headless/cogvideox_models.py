@@ -13,14 +13,15 @@ from torch import nn
 from ..mini.codec import PatchAutoencoder3D
 from ..mini.configs import COGVIDEOX, T5_LENGTH
 from ..mini.files import MOTION
-from ..motion.checkpoint import CONTROL, control_part, detect, refusal, to_module_keys
+from ..motion.checkpoint import detect, part_of, to_module_keys
 from ..motion.control import CogVideoXControlConfig, HOICogVideoXControl
+from ..motion.frames import require_decodable
+from ..tensor_files import open_tensors
 from ..weights import require_complete
 from .compute import Machine, require
 from .files import stamp_of
 from .flux_models import filled
 from .mini_text import load_t5
-from .weights_files import names_of, read_tensors
 
 PARTS = ("model_index.json", "text_encoder", "tokenizer", "transformer", "scheduler", "vae")
 NOISE_SCHEDULE = {
@@ -90,6 +91,7 @@ class CogVideoXFolder:
             raise ValueError(
                 f"Expected a CogVideoX 1.0 image-to-video model, found another version or kind in {self.folder}: use CogVideoX-5b-I2V."
             )
+        require_decodable(length)
         width, height, frames = (config.get(f"sample_{name}", default) for name, default in (("width", 90), ("height", 60), ("frames", 49)))
         learned = config.get("use_learned_positional_embeddings", False)
         if learned and (size, length) != ((8 * width, 8 * height), frames):
@@ -171,10 +173,10 @@ class MiniCogVideoX:
     def transformer(self, machine: Machine) -> nn.Module:
         from diffusers import CogVideoXTransformer3DModel
 
-        return filled(CogVideoXTransformer3DModel(**COGVIDEOX), read_tensors(MOTION.model)[0], machine.dtype, "small CogVideoX")
+        return filled(CogVideoXTransformer3DModel(**COGVIDEOX), open_tensors(MOTION.model).read(), machine.dtype, "small CogVideoX")
 
     def vae(self, machine: Machine) -> nn.Module:
-        return filled(PatchAutoencoder3D(), read_tensors(MOTION.vae)[0], machine.dtype, "patch autoencoder")
+        return filled(PatchAutoencoder3D(), open_tensors(MOTION.vae).read(), machine.dtype, "patch autoencoder")
 
     def schedule(self) -> dict[str, Any]:
         return NOISE_SCHEDULE
@@ -182,11 +184,9 @@ class MiniCogVideoX:
 
 def load_control(path: Path, dtype: torch.dtype) -> HOICogVideoXControl:
     """The control of a control-only or merged checkpoint, of which nothing else is read; raises ValueError for any other file."""
-    tensors, metadata = read_tensors(path, lambda key: any(part in key for part in CONTROL))
-    if not tensors:
-        raise ValueError(refusal(dict.fromkeys(names_of(path))))
-    control = control_part(tensors)
-    config = detect(control, metadata)
+    files = open_tensors(path)
+    control = part_of(files)
+    config = detect(control, files.metadata)
     keys = to_module_keys(control, config)
     with torch.device("meta"):
         net = HOICogVideoXControl(config, dtype=dtype)

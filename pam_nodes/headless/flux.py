@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..appearance.flux_control import HOIFluxControl, pack
+from ..appearance.flux_blocks import pack, rotary_table
+from ..appearance.flux_control import HOIFluxControl
+from ..appearance.schedule import noise, sigmas
 from ..progress import Progress, silent
 from .codec import decode, encode, to_pictures
 from .compute import Machine
@@ -55,18 +56,11 @@ class FluxSampling:
         check_word(self.noise, NOISE, "source of noise")
 
 
-def sigmas(steps: int, shift: str, width: int, height: int) -> np.ndarray:
-    """(steps,) times of the steps, 1 is noise; the last step ends at 0 (pam_reference 2.3).
-
-    Args:
-        shift: as in ``FluxSampling``; "released" evaluates the line of the shift at (W//8)(H//8)//256 in place of the number of tokens.
-    """
-    times = np.linspace(1.0, 1.0 / steps, steps)
-    if shift == "none":
-        return times
-    length = (width // 8) * (height // 8) // 256 if shift == "released" else (width // PIXELS) * (height // PIXELS)
-    mu = 0.5 + (1.15 - 0.5) * (length - 256) / (4096 - 256)
-    return math.exp(mu) / (math.exp(mu) + (1 / times - 1))
+def times(sampling: FluxSampling, width: int, height: int) -> np.ndarray:
+    """(steps,) times of the steps, 1 is noise; the last step ends at 0."""
+    if sampling.shift == "none":
+        return np.linspace(1.0, 1.0 / sampling.steps, sampling.steps)
+    return sigmas(height // 8, width // 8, sampling.steps, sampling.shift)[:-1].numpy()
 
 
 class FluxSampler:
@@ -93,7 +87,6 @@ class FluxSampler:
         with self.machine.holding(self.vae):
             return torch.cat([encode(self.vae, picture) for picture in pixels.split(3, dim=1)], dim=1)
 
-    @torch.no_grad()
     def sample(
         self,
         hint: Tensor,
@@ -102,7 +95,7 @@ class FluxSampler:
         sampling: FluxSampling,
         seed: int,
         size: tuple[int, int],
-        progress=silent,
+        progress: Progress = silent,
     ) -> np.ndarray:
         """One picture, (H, W, 3) uint8.
 
@@ -111,49 +104,55 @@ class FluxSampler:
             progress: called after each step; may raise to stop.
         """
         width, height = size
-        with self.machine.sampling(self.pipeline.transformer, self.control):
-            device = self.machine.device
-            with self._guided(hint.to(device, self.machine.dtype), size, sampling):
-                latents = self.pipeline(
-                    **_prompt_inputs(prompt, negative, device, self.machine.dtype),
-                    true_cfg_scale=sampling.cfg,
-                    guidance_scale=sampling.guidance,
-                    num_inference_steps=sampling.steps,
-                    sigmas=sigmas(sampling.steps, sampling.shift, width, height),
-                    latents=self._noise(seed, sampling.noise, width, height),
-                    width=width,
-                    height=height,
-                    output_type="latent",
-                    callback_on_step_end=reporting(progress, sampling.steps),
-                ).images
-        latents = unpack(latents, size)
-        with self.machine.holding(self.vae):
+        start = noise([seed], height // 8, width // 8, self.machine.device if sampling.noise == "device" else "cpu")
+        latents = self.denoise(start, hint, prompt, negative, sampling, progress)
+        with torch.no_grad(), self.machine.holding(self.vae):
             return to_pictures(decode(self.vae, latents))[0]
 
-    def _noise(self, seed: int, source: str, width: int, height: int) -> Tensor:
-        device = self.machine.device if source == "device" else "cpu"
-        noise = torch.randn(1, 16, height // 8, width // 8, generator=self.machine.generator(seed, device), device=device)
-        return pack(noise)
+    @torch.no_grad()
+    def denoise(
+        self, start: Tensor, hint: Tensor, prompt: Prompt, negative: Prompt | None, sampling: FluxSampling, progress: Progress = silent
+    ) -> Tensor:
+        """Latents (1, 16, h, w) of ``start``, noise of that shape, and the rest as in ``sample``."""
+        device, dtype = self.machine.device, self.machine.dtype
+        height, width = (8 * side for side in start.shape[-2:])
+        guided = self._guided(hint.to(device, dtype), (width, height), sampling)
+        with self.machine.sampling(self.pipeline.transformer, self.control), guided:
+            latents = self.pipeline(
+                **_prompt_inputs(prompt, negative, device, dtype),
+                true_cfg_scale=sampling.cfg,
+                guidance_scale=sampling.guidance,
+                num_inference_steps=sampling.steps,
+                sigmas=times(sampling, width, height),
+                latents=pack(start),
+                width=width,
+                height=height,
+                output_type="latent",
+                callback_on_step_end=reporting(progress, sampling.steps),
+            ).images
+        return unpack(latents, (width, height))
 
     @contextmanager
     def _guided(self, hint: Tensor, size: tuple[int, int], sampling: FluxSampling) -> Iterator[None]:
         """Give the transformer the control's residuals in each call while the context is open."""
         transformer, control = self.pipeline.transformer, self.control
         blocks = len(transformer.transformer_blocks)
-        tokens: list[Tensor] = []
+        width, height = (side // PIXELS for side in size)
+        once: list[Any] = []
 
         def before(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
             step = self.pipeline.scheduler.step_index or 0
             if not sampling.start <= step / sampling.steps < sampling.end or sampling.strength == 0:
                 return args, kwargs
-            if not tokens:
-                tokens.extend(control.encode_hint(hint))
+            words = kwargs["encoder_hidden_states"]
+            if not once:
+                once.extend([control.encode_hint(hint), rotary_table(height, width, words.shape[1], hint.device)])
+            tokens, table = once
             x = unpack(kwargs["hidden_states"], size)
-            inputs = (kwargs["timestep"], kwargs["encoder_hidden_states"], kwargs["pooled_projections"], kwargs["guidance"])
-            placed = control.placed(control(x, tokens, *inputs), blocks)
+            residuals = control(x, tokens, kwargs["timestep"], words, kwargs["pooled_projections"], kwargs["guidance"], table=table)
             nothing = x.new_zeros(1)
-            residuals = [nothing if residual is None else residual * sampling.strength for residual in placed]
-            return args, {**kwargs, "controlnet_block_samples": residuals}
+            placed = [nothing if part is None else part * sampling.strength for part in control.placed(residuals, blocks)]
+            return args, {**kwargs, "controlnet_block_samples": placed}
 
         handle = transformer.register_forward_pre_hook(before, with_kwargs=True)
         try:

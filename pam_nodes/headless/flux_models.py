@@ -16,12 +16,12 @@ from ..appearance.flux_control import HOIFluxControl
 from ..mini.codec import PatchAutoencoder
 from ..mini.configs import FLUX, T5_LENGTH
 from ..mini.files import APPEARANCE
+from ..tensor_files import open_tensors
 from ..weights import require_complete
 from .compute import Machine, require
 from .files import stamp_of
 from .flux_single_file import load_single_file, read_config
 from .mini_text import load_clip, load_t5
-from .weights_files import read_tensors
 
 TEXT_PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 
@@ -91,7 +91,7 @@ class FluxFolder:
             require("for a .gguf transformer", "gguf")
 
     def control(self, machine: Machine) -> HOIFluxControl:
-        control = load_control(*read_tensors(self.control_file), machine.dtype, self.condition)
+        control = load_control(self.control_file, machine.dtype, self.condition)
         base = read_config(self.single_file) if self.single_file else _config(self.folder / "transformer")
         width = base["attention_head_dim"] * base["num_attention_heads"]
         if width != control.config.hidden_size:
@@ -146,7 +146,7 @@ class MiniFlux:
             getattr(APPEARANCE, part)  # each says so when it is not there
 
     def control(self, machine: Machine) -> HOIFluxControl:
-        return load_control(*read_tensors(APPEARANCE.control), machine.dtype)
+        return load_control(APPEARANCE.control, machine.dtype)
 
     def text(self, machine: Machine) -> tuple[Any, int]:
         from diffusers import FluxPipeline
@@ -159,10 +159,10 @@ class MiniFlux:
     def transformer(self, machine: Machine) -> nn.Module:
         from diffusers import FluxTransformer2DModel
 
-        return filled(FluxTransformer2DModel(**FLUX), read_tensors(APPEARANCE.model)[0], machine.dtype, "small Flux")
+        return filled(FluxTransformer2DModel(**FLUX), open_tensors(APPEARANCE.model).read(), machine.dtype, "small Flux")
 
     def vae(self, machine: Machine) -> nn.Module:
-        return filled(PatchAutoencoder(), read_tensors(APPEARANCE.vae)[0], machine.dtype, "patch autoencoder")
+        return filled(PatchAutoencoder(), open_tensors(APPEARANCE.vae).read(), machine.dtype, "patch autoencoder")
 
 
 def filled(module: nn.Module, tensors: dict[str, Tensor], dtype: torch.dtype, what: str) -> nn.Module:
@@ -172,10 +172,11 @@ def filled(module: nn.Module, tensors: dict[str, Tensor], dtype: torch.dtype, wh
     return module.eval()
 
 
-def load_control(tensors: dict[str, Tensor], metadata: dict[str, str], dtype: torch.dtype, condition: str = "depth") -> HOIFluxControl:
-    """The ControlNet of a checkpoint's tensors (arguments as in ``detect``); raises ValueError for any other file."""
-    keys = normalise(tensors)
-    config = detect(keys, metadata, condition)
+def load_control(path: Path, dtype: torch.dtype, condition: str = "depth") -> HOIFluxControl:
+    """The ControlNet of a checkpoint (``condition`` as in ``detect``); raises ValueError for any other file."""
+    files = open_tensors(path)
+    keys = normalise(files.read())
+    config = detect(keys, files.metadata, condition)
     with torch.device("meta"):
         net = HOIFluxControl(config, dtype=dtype)
     require_complete(net, keys, "HOI ControlNet for Flux")

@@ -7,7 +7,11 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ..appearance.hints import hint_channels
+from torch import Tensor
+
+from ..appearance.flux_control import FluxControlConfig
+from ..appearance.hints import hint_frames
+from ..appearance.looks import look_warnings
 from ..conditions.pack import resized
 from ..conditions.video import ConditionVideo
 from .compute import Compute, Machine, machine
@@ -132,7 +136,7 @@ def _fitted(clip: ConditionVideo, size: tuple[int, int] | None, folder: Path) ->
 def _paint(jobs: list[Job], models: FluxModels, options: FrameOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
     """Load what is needed, one network after the other, and make the pictures."""
     control = models.control(place)
-    hints = {job.digest: hint_channels(job.clip, control.config, options.frame) for job in jobs}
+    hints = {job.digest: _hint(job, control.config, options.frame) for job in jobs}
     prompts = _prompts(models, place, jobs, options)
     sampler = FluxSampler(place, models.transformer(place), control, models.vae(place))
     encoded = {digest: sampler.encode_hint(hint) for digest, hint in hints.items()}
@@ -147,6 +151,15 @@ def _paint(jobs: list[Job], models: FluxModels, options: FrameOptions, place: Ma
         save_picture(manifest.path_of(job.name), picture, made)
         facts = {"seed": job.seed, "prompt": job.prompt, "conditions": job.digest}
         manifest.record(job.name, **facts, seconds=round(time.monotonic() - begin, 2))
+
+
+def _hint(job: Job, config: FluxControlConfig, frame: int) -> Tensor:
+    """(1, 3n, H, W) in 0..1 of a job's conditions; what does not look like the net's training data is said."""
+    hint = hint_frames(job.clip, config, (frame,))
+    for sentence in look_warnings(hint, config):
+        log.warning("%s: %s", job.name, sentence)
+    _, height, width = job.clip.shape
+    return hint.at(width, height)
 
 
 def _prompts(models: FluxModels, place: Machine, jobs: list[Job], options: FrameOptions) -> dict[str, Prompt]:

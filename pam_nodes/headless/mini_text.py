@@ -6,8 +6,8 @@ import torch
 
 from ..mini.configs import T5_LENGTH
 from ..mini.files import MiniFiles
+from ..tensor_files import open_tensors
 from ..weights import require_complete
-from .weights_files import read_tensors
 
 CLIP_LENGTH = 77
 
@@ -18,7 +18,7 @@ def load_t5(files: MiniFiles, dtype: torch.dtype) -> tuple:
 
     config = T5Config(**files.config("t5"), feed_forward_proj="gated-gelu", dropout_rate=0.0)
     model = T5EncoderModel(config)
-    tensors = read_tensors(files.t5)[0]
+    tensors = open_tensors(files.t5).read()
     tensors["encoder.embed_tokens.weight"] = tensors["shared.weight"]
     require_complete(model, tensors, "small T5")
     model.load_state_dict(tensors)
@@ -32,7 +32,7 @@ def load_clip(files: MiniFiles, dtype: torch.dtype) -> tuple:
 
     model = CLIPTextModel(CLIPTextConfig(**files.config("clip")))
     prefix = "text_model." if hasattr(model, "text_model") else ""
-    tensors = {prefix + key.removeprefix("text_model."): value for key, value in read_tensors(files.clip)[0].items()}
+    tensors = {prefix + key.removeprefix("text_model."): value for key, value in open_tensors(files.clip).read().items()}
     require_complete(model, tensors, "small CLIP")
     model.load_state_dict(tensors)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(files.tokenizer("clip"), model_max_length=CLIP_LENGTH, pad_token="</s>")

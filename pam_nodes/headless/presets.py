@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..motion.schedule import NEGATIVE_PROMPT
 from .clip_stage import ClipOptions
 from .cogvideox import ClipSampling
 from .flux import FluxSampling
@@ -18,10 +19,6 @@ MINI_PROMPT = "a light skin hand reaching for a red {object} on a grey table, br
 MINI_CLIP_PROMPT = "a light skin hand picking up a red {object} on a grey table, bright light"
 PROMPT = "A hand is trying to grasp something"
 CLIP_PROMPT = "A man is in a lab trying to grasp something."
-NEGATIVE = (
-    "The video is not of a high quality, it has a low resolution. Watermark present in each frame. The background is solid. "
-    "Strange body and strange trajectory. Distortion."
-)
 
 
 def frame_options(mini: bool, released: bool) -> FrameOptions:
@@ -35,8 +32,10 @@ def frame_options(mini: bool, released: bool) -> FrameOptions:
 
 
 def clip_options(mini: bool, released: bool) -> ClipOptions:
-    """Of the motion stage. Released: latents of pictures are drawn, noise of the device."""
+    """Of the motion stage. Released: latents of pictures are drawn, noise of the device, grey clips in unused slots."""
     if mini:
         return ClipOptions(MINI_CLIP_PROMPT, sampling=ClipSampling(steps=20, scheduler="ddim", guidance=1.0, dynamic=False))
-    options = ClipOptions(CLIP_PROMPT, NEGATIVE, size=SIZE)
-    return replace(options, sampling=replace(options.sampling, noise="device", draw=True)) if released else options
+    options = ClipOptions(CLIP_PROMPT, NEGATIVE_PROMPT, size=SIZE)
+    if released:
+        return replace(options, sampling=replace(options.sampling, noise="device", draw=True, unused="grey"))
+    return options

@@ -11,7 +11,7 @@ from pam_nodes.headless.codec import encode, to_pictures, to_pixels
 from pam_nodes.headless.cogvideox import ClipSampler, ClipSampling, encode_prompts
 from pam_nodes.headless.cogvideox_models import CogVideoXFolder, MiniCogVideoX, load_control
 from pam_nodes.headless.compute import Compute, machine
-from pam_nodes.motion.control import PAPER_SLOTS
+from pam_nodes.motion.control import PAPER_SLOTS, RELEASED_SLOTS
 from pam_nodes.motion.inject import controlled
 
 from . import tiny
@@ -142,6 +142,13 @@ def test_only_the_control_of_a_merged_file_is_read(cogvideox_control):
     assert net.config == expected.config
 
 
+@pytest.mark.parametrize(("unused", "held"), [("zero latents", "none"), ("released evaluation", "first"), ("grey", "both")])
+def test_slots_without_a_condition(models, depth, unused, held):
+    slots = dict(zip(RELEASED_SLOTS, sampler(models).encode_slots(depth, unused), strict=True))
+    assert slots["depth"].clip is not None and slots["depth"].first is not None
+    assert (slots["normals"].clip is not None) == (held == "both") and (slots["normals"].first is not None) == (held != "none")
+
+
 def test_drawn_latents_differ_and_repeat(models, clip):
     ready = sampler(models)
     mode, one, again = (ready.encode_start(PICTURE, g and torch.Generator().manual_seed(g)) for g in (None, 3, 3))
@@ -163,9 +170,11 @@ def test_wrong_input_is_named(tmp_path, models, clip, flux_control, flux_folder)
     models.check(tiny.SIZE, tiny.LENGTH)
     with pytest.raises(ValueError, match=r"Expected 96 x 48 pixels and 9 frames.*found 64 x 48 and 9"):
         models.check((64, 48), 9)
+    with pytest.raises(ValueError, match=r"8k \+ 1 frames .*found 13"):
+        models.check(tiny.SIZE, 13)
     with pytest.raises(FileNotFoundError, match="CogVideoX in diffusers' layout"):
         CogVideoXFolder(tmp_path, models.control_file).check(tiny.SIZE, 9)
-    with pytest.raises(ValueError, match="a Flux checkpoint"):
+    with pytest.raises(ValueError, match="a ControlNet for Flux"):
         load_control(flux_control, torch.float32)
     small = tiny.cogvideox_folder(tmp_path / "small", num_layers=1)
     with pytest.raises(ValueError, match="2 blocks or more, found 128 and 1"):

@@ -5,9 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from pam_nodes.conditions.video import MODALITIES
 from pam_nodes.geometry.primitives import demo_object
@@ -19,7 +17,6 @@ from pam_nodes.headless.condition_files import digest_of_clip, read_conditions, 
 from pam_nodes.headless.files import replacing, save_picture
 from pam_nodes.headless.manifest import open_manifest
 from pam_nodes.headless.motion_files import read_motion_file, write_motion_file
-from pam_nodes.headless.weights_files import read_tensors
 
 
 def test_a_file_is_whole_or_not_there(tmp_path):
@@ -144,40 +141,3 @@ def test_record_that_points_outside_removes_nothing(tmp_path):
     (folder / "manifest.json").write_text("[]")
     with pytest.raises(ValueError, match="record of an earlier run"):
         open_manifest(folder, "pose", {"a": 1})
-
-
-def test_weights_from_shards_and_pickles(tmp_path):
-    first, second = {"a.weight": torch.ones(2)}, {"b.weight": torch.zeros(3)}
-    save_file(first, tmp_path / "x-1.safetensors")
-    save_file(second, tmp_path / "x-2.safetensors", metadata={"pam.slots": "depth"})
-    index = {"weight_map": {"a.weight": "x-1.safetensors", "b.weight": "x-2.safetensors"}}
-    (tmp_path / "x.index.json").write_text(json.dumps(index))
-    tensors, metadata = read_tensors(tmp_path)
-    assert tensors.keys() == {"a.weight", "b.weight"} and metadata == {"pam.slots": "depth"}
-    assert read_tensors(tmp_path, lambda key: key.startswith("b"))[0].keys() == {"b.weight"}
-    (tmp_path / "x-2.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"found no x-2\.safetensors"):
-        read_tensors(tmp_path)
-    torch.save({"module": first, "step": 3}, tmp_path / "net.bin")
-    assert read_tensors(tmp_path / "net.bin")[0].keys() == {"a.weight"}
-
-
-class Evil:
-    def __reduce__(self):
-        return (print, ("run",))
-
-
-def test_hostile_weights_are_refused(tmp_path):
-    torch.save({"a": Evil()}, tmp_path / "evil.bin")
-    with pytest.raises(ValueError, match="nothing but tensors"):
-        read_tensors(tmp_path / "evil.bin")
-    (tmp_path / "cut.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}")
-    with pytest.raises(ValueError, match="nothing but tensors"):
-        read_tensors(tmp_path / "cut.safetensors")
-    index = {"weight_map": {"a": "../evil.bin"}}
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "m.index.json").write_text(json.dumps(index))
-    with pytest.raises(ValueError, match="Expected the shards"):
-        read_tensors(tmp_path / "model")
-    with pytest.raises(FileNotFoundError, match="No weights at"):
-        read_tensors(tmp_path / "none.safetensors")

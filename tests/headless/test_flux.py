@@ -8,10 +8,10 @@ from safetensors.torch import save_file
 
 from pam_nodes.headless.codec import to_pictures
 from pam_nodes.headless.compute import Compute, machine
-from pam_nodes.headless.flux import FluxSampler, FluxSampling, Prompt, encode_prompts, sigmas, unpack
-from pam_nodes.headless.flux_models import FluxFolder, MiniFlux
+from pam_nodes.headless.flux import FluxSampler, FluxSampling, Prompt, encode_prompts, times, unpack
+from pam_nodes.headless.flux_models import FluxFolder, MiniFlux, load_control
 from pam_nodes.headless.flux_single_file import read_config
-from tests.appearance.test_flux_control import xlabs_keys
+from tests.appearance import reference
 
 from . import tiny
 
@@ -38,7 +38,7 @@ def xlabs(tmp_path_factory):
         )
     )
     path = tmp_path_factory.mktemp("xlabs") / "xlabs.safetensors"
-    save_file({key: value.contiguous() for key, value in xlabs_keys(net).items()}, path)
+    save_file({key: value.contiguous() for key, value in reference.released_names(net).items()}, path)
     return net, path
 
 
@@ -79,12 +79,25 @@ def test_equals_diffusers_controlnet_pipeline(flux_folder, xlabs, prompt):
     assert np.abs(free.astype(int) - theirs).max() > 10
 
 
+def test_golden_run_of_the_released_rules(flux_folder, tmp_path):
+    """The released sampler's 28 steps on the double ControlNet: latents of an independent run (tests/appearance/reference.py)."""
+    torch.save(reference.checkpoint(), tmp_path / "controlnet.bin")
+    given, size = reference.inputs(), (8 * reference.WIDTH, 8 * reference.HEIGHT)
+    vae = FluxFolder(flux_folder, tmp_path).vae(CPU)
+    ready = FluxSampler(CPU, reference.base(), load_control(tmp_path / "controlnet.bin", torch.float32), vae)
+    hint = ready.encode_hint((given["hint"] + 1) / 2)
+    latents = ready.denoise(given["noise"], hint, Prompt(given["context"], given["pooled"]), None, FluxSampling(shift="released"))
+    assert latents.shape[-2:] == (size[1] // 8, size[0] // 8)
+    np.testing.assert_allclose(reference.packed(latents).numpy(), np.load(reference.GOLDEN)["latent"], atol=1e-5, rtol=0)
+
+
 def test_released_times():
     """The list written down from the released code (specs: pam_reference 2.3)."""
     expected = [1, 0.977147, 0.953676, 0.929562, 0.904778, 0.879295, 0.853084, 0.826113, 0.798349, 0.769755]
-    np.testing.assert_allclose(sigmas(28, "released", 640, 480)[:10], expected, atol=1e-6)
-    np.testing.assert_allclose(sigmas(28, "released", 640, 480)[-1], 0.055403, atol=1e-6)
-    np.testing.assert_allclose(sigmas(4, "none", 640, 480), [1, 0.75, 0.5, 0.25])
+    released = times(FluxSampling(shift="released"), 640, 480)
+    np.testing.assert_allclose(released[:10], expected, atol=1e-6)
+    assert len(released) == 28 and released[-1] == pytest.approx(0.055403, abs=1e-6)
+    np.testing.assert_allclose(times(FluxSampling(steps=4, shift="none"), 640, 480), [1, 0.75, 0.5, 0.25])
 
 
 def test_span_of_the_control(flux_folder, flux_control, prompt):
@@ -157,7 +170,7 @@ def test_prompts_of_a_folder_are_those_of_its_pipeline(flux_folder):
 
 
 def test_unpack_is_the_inverse_of_pack():
-    from pam_nodes.appearance.flux_control import pack
+    from pam_nodes.appearance.flux_blocks import pack
 
     x = torch.randn(2, 16, 6, 8)
     assert torch.equal(unpack(pack(x), (64, 48)), x)
