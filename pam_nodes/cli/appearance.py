@@ -10,7 +10,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from .arguments import compute, compute_arguments, given, seeds, size_arguments
+from .arguments import compute, compute_arguments, given, seeds, size_arguments, without_argument
 
 INPUT = "CONDITIONS ..."
 
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is painted."""
     parser.add_argument("conditions", nargs="+", type=Path, help="folders of the render command, or of pictures by name")
     parser.add_argument("--style", choices=("dexycb", "oakink2"), help="of folders that do not say it")
+    without_argument(parser)
     size_arguments(parser, "default: that of the conditions")
     frame_arguments(parser)
     flux_arguments(parser)
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace, bars) -> list[Path]:
     """Paint."""
     from ..headless.frame_stage import make_frames
 
-    changes = given(style=args.style, size=both(args.width, args.height))
+    changes = given(style=args.style, size=both(args.width, args.height), without=args.without and tuple(args.without))
     options = frame_options(args, **changes)
     return make_frames(args.conditions, flux_models(args), options, compute(args), args.out, args.overwrite, bars)
 

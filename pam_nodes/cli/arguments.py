@@ -96,6 +96,12 @@ def mesh(source: str, args: argparse.Namespace, **place):
     return ObjectChoice(source, options, args.scale, args.name, args.label, args.color, **place)
 
 
+def without_argument(parser: Any) -> None:
+    """Conditions to leave out."""
+    names = ("depth", "segmentation", "keypoints", "normals", "tracking")
+    parser.add_argument("--without", action="append", choices=names, help="a condition to leave out, for ablations; may be repeated")
+
+
 def given(**values: Any) -> dict[str, Any]:
     """The values that were set, for ``dataclasses.replace``."""
     return {name: value for name, value in values.items() if value is not None}

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is made."""
     parser.add_argument("mesh", help="a .obj, .ply, .stl, .glb or .off file, or demo:mug (bottle can box hammer bowl ball)")
     parser.add_argument("--seeds", type=seeds, default=(0,), help="a motion for each, like 0-9 (default: 0)")
+    parser.add_argument("--only-successes", action="store_true", help="go on only with motions whose grasp held")
     pose_arguments(parser)
     render_arguments(parser)
     frame_arguments(parser, "frame-")
@@ -50,5 +51,6 @@ def run(args: argparse.Namespace, bars) -> list[Path]:
         flux_models(args),
         cogvideox_models(args),
         compute(args),
+        args.only_successes,
     )
     return make_chain(options, args.out, args.overwrite, bars)

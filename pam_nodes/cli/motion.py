@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..headless.words import SCHEDULERS
 from .appearance import both
-from .arguments import compute, compute_arguments, given, seeds, size_arguments
+from .arguments import compute, compute_arguments, given, seeds, size_arguments, without_argument
 
 INPUT = "CONDITIONS PICTURE ..."
 
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("conditions", type=Path, help="a folder of the render command, or of pictures by name")
     parser.add_argument("frames", nargs="+", type=Path, help="first frames, a clip for each: the appearance command's, or any pictures")
     parser.add_argument("--style", choices=("dexycb", "oakink2"), help="of a folder that does not say it")
+    without_argument(parser)
     size_arguments(parser, "default 720 x 480, with --mini that of the conditions")
     parser.add_argument("--length", type=int, help="frames, 4k + 1 (default: all of the conditions)")
     parser.add_argument("--fps", type=float, help="of the clip (default: that of the conditions)")
@@ -82,7 +83,8 @@ def run(args: argparse.Namespace, bars) -> list[Path]:
     """Film."""
     from ..headless.clip_stage import make_clips
 
-    changes = given(style=args.style, size=both(args.width, args.height), length=args.length, fps=args.fps)
+    size, without = both(args.width, args.height), args.without and tuple(args.without)
+    changes = given(style=args.style, size=size, length=args.length, fps=args.fps, without=without)
     options = clip_options(args, **changes)
     pairs = [(args.conditions, frame) for frame in args.frames]
     return make_clips(pairs, cogvideox_models(args), options, compute(args), args.out, args.overwrite, bars)

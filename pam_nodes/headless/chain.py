@@ -10,13 +10,13 @@ from .cogvideox_models import CogVideoXModels
 from .compute import Compute, machine
 from .flux_models import FluxModels
 from .frame_stage import FrameOptions, check_size, make_frames
-from .pose_stage import Bars, PoseOptions, make_motions, no_bars
+from .pose_stage import Bars, PoseOptions, make_motions, no_bars, successes
 from .render_stage import RenderOptions, render_motions
 
 
 @dataclass(frozen=True)
 class ChainOptions:
-    """Settings of the stages, and where their networks come from."""
+    """Settings of the stages, and where their networks come from; ``only_successes`` goes on with grasps that held alone."""
 
     pose: PoseOptions
     render: RenderOptions
@@ -25,6 +25,7 @@ class ChainOptions:
     flux: FluxModels
     cogvideox: CogVideoXModels
     compute: Compute = field(default_factory=Compute)
+    only_successes: bool = False
 
     def check(self) -> None:
         """Raise for what can be seen to be wrong with the later stages before the first one begins."""
@@ -56,6 +57,8 @@ def make_chain(options: ChainOptions, out: Path, overwrite: bool = False, bars: 
     """
     options.check()
     motions = make_motions(options.pose, out / "motions", overwrite, bars)
+    if options.only_successes:
+        motions = successes(motions)
     folders = render_motions(motions, options.render, out / "conditions", overwrite, bars)
     frames = make_frames(folders, options.flux, options.frames, options.compute, out / "frames", overwrite, bars)
     seeds = len(options.frames.seeds)

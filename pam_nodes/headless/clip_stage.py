@@ -17,7 +17,7 @@ from .clip_files import require_av, write_clip
 from .cogvideox import ClipSampler, ClipSampling, encode_prompts
 from .cogvideox_models import CogVideoXModels
 from .compute import Compute, Machine, machine
-from .condition_files import digest_of_clip, read_conditions
+from .condition_files import digest_of_clip, leave_out, read_conditions
 from .files import digest_of, read_picture
 from .frame_stage import check_size, worded
 from .manifest import Manifest, open_manifest
@@ -39,6 +39,7 @@ class ClipOptions:
         length: frames, None takes all; longer conditions are thinned by PAM's rule.
         fps: of the clip, None takes that of the conditions.
         style: of foreign condition folders, None takes theirs.
+        without: modalities to leave out.
     """
 
     prompt: str
@@ -49,6 +50,7 @@ class ClipOptions:
     length: int | None = None
     fps: float | None = None
     style: str | None = None
+    without: tuple[str, ...] = ()
 
     def settings(self) -> dict:
         """What decides the result but for the seed, for the record."""
@@ -101,7 +103,7 @@ def make_clips(
     paths, jobs = [], []
     for folder, frame in pairs:
         clip, about = read_conditions(folder, options.fps, options.style)
-        clip = _fitted(clip, options, models, folder)
+        clip = _fitted(leave_out(clip, options.without), options, models, folder)
         picture = stretched(read_picture(frame), clip.shape[2], clip.shape[1])
         sources = {"conditions": digest_of_clip(clip), "first_frame": digest_of(frame), "motion": about.get("motion_sha256")}
         for seed in options.seeds:

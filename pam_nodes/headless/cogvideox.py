@@ -207,8 +207,7 @@ def encode_prompts(pipeline: Any, length: int, texts: list[str], machine: Machin
         length: tokens of a prompt.
         texts: the prompts.
     """
-    encoder = pipeline.text_encoder
-    with machine.holding(*([] if getattr(encoder, "is_quantized", False) else [encoder])):
+    with machine.encoding(pipeline.text_encoder):
         embeds = (
             pipeline.encode_prompt(text, do_classifier_free_guidance=False, max_sequence_length=length, device=machine.device)[0]
             for text in texts

@@ -15,6 +15,7 @@ from .words import DTYPES, OFFLOAD, QUANTIZE, check_word
 
 TORCH = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 STORAGE = torch.float8_e4m3fn
+PARTWISE = ("group", "sequential")
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Compute:
         dtype: of the computation: "bf16", "fp16", "fp32", or "auto": bf16 on a GPU and fp32 on the CPU.
         quantize: weights of base model and control are stored in 8 bits ("fp8", diffusers' layerwise casting) or those of the base
             model in 4 bits ("nf4", bitsandbytes).
-        offload: "none" keeps what samples on the device; "model" moves whole networks there in turn; "group" moves one block at a time,
-            "sequential" one layer at a time (diffusers' group offloading).
+        offload: "none" keeps what samples on the device; "model" moves whole networks there in turn; "group" moves one block at a time
+            and the next one ahead, "sequential" one layer at a time (diffusers' group offloading).
     """
 
     device: str = "auto"
@@ -55,20 +56,43 @@ class Machine:
 
         Args:
             module: in ``dtype``, on the CPU.
-            by_block: its own ``forward`` runs all of it, so that "group" may move whole blocks.
+            by_block: all of it runs in its own ``forward`` and its lists of blocks are most of it, so that "group" may move whole
+                blocks, the next one while one computes.
         """
-        from diffusers.hooks import apply_group_offloading, apply_layerwise_casting
+        from diffusers.hooks import apply_layerwise_casting
 
         module.eval().requires_grad_(False)
-        if self.quantize != "none" and not getattr(module, "is_quantized", False):
+        if self.quantize != "none" and not _quantised(module):
             apply_layerwise_casting(module, STORAGE, self.dtype, skip_modules_pattern=_delicate(module))
         if self.offload == "none":
             return module.to(self.device)
-        if self.offload in ("group", "sequential"):
-            block = {"offload_type": "block_level", "num_blocks_per_group": 1}
-            level = block if by_block and self.offload == "group" else {"offload_type": "leaf_level"}
-            apply_group_offloading(module, self.device, torch.device("cpu"), use_stream=self.device.type == "cuda", **level)
+        if self.offload in PARTWISE:
+            self._hook(module, by_block and self.offload == "group")
         return module
+
+    def _hook(self, module: nn.Module, by_block: bool) -> None:
+        """Have diffusers bring the module's blocks or layers to the device when they are called.
+
+        Only blocks are fetched ahead: that learns the order of calls from one forward pass, and our control networks, and the patch
+        embedding beside them, are also called outside of it.
+        """
+        from diffusers.hooks import apply_group_offloading
+
+        kind = {"offload_type": "block_level", "num_blocks_per_group": 1} if by_block else {"offload_type": "leaf_level"}
+        stream = by_block and self.device.type == "cuda"
+        apply_group_offloading(module, self.device, torch.device("cpu"), use_stream=stream, **kind)
+
+    @contextmanager
+    def encoding(self, *encoders: nn.Module) -> Iterator[None]:
+        """Have text encoders ready while the block runs, as a whole or layer by layer; they are not used again."""
+        encoders = [encoder.eval().requires_grad_(False) for encoder in encoders if not _quantised(encoder)]
+        if self.offload in PARTWISE:
+            for encoder in encoders:
+                self._hook(encoder, by_block=False)
+            yield
+            return
+        with self.holding(*encoders):
+            yield
 
     @contextmanager
     def holding(self, *modules: nn.Module) -> Iterator[None]:
@@ -100,6 +124,11 @@ class Machine:
         return package.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=self.dtype)
 
 
+def _quantised(module: nn.Module) -> bool:
+    """Whether a package keeps its weights in few bits, on the device."""
+    return bool(getattr(module, "is_quantized", False))
+
+
 def _delicate(module: nn.Module) -> tuple[str, ...]:
     """Names of the layers that stay in full numbers: the model's own list, or norms and embeddings."""
     return tuple(getattr(module, "_skip_layerwise_casting_patterns", None) or ("norm", "img_in", "pos_embed_input"))
@@ -118,7 +147,7 @@ def machine(choice: Compute) -> Machine:
     device = _device(choice.device)
     if choice.quantize == "nf4":
         _check_nf4(device, choice.offload)
-    if choice.offload in ("group", "sequential"):
+    if choice.offload in PARTWISE:
         require(f"for --offload {choice.offload}", "accelerate")
     if choice.offload != "none" and device.type == "cpu" and choice.device == "auto":
         raise ValueError(f"Expected a GPU for --offload {choice.offload}, found only the CPU: leave the option out.")
@@ -153,5 +182,5 @@ def _check_nf4(device: torch.device, offload: str) -> None:
     require("for --quantize nf4", "bitsandbytes", "accelerate")
     if device.type == "cpu":
         raise ValueError("Expected a GPU for --quantize nf4, found the CPU: choose --quantize fp8 or none.")
-    if offload in ("group", "sequential"):
+    if offload in PARTWISE:
         raise ValueError(f"Expected --offload none or model with --quantize nf4, found {offload}: 4-bit weights are small enough to stay.")

@@ -21,6 +21,7 @@ from ..geometry.camera import Camera
 from ..progress import Progress, silent
 from .clip_files import read_clip, write_clip
 from .files import read_picture, save_bytes, save_json, save_picture
+from .words import check_word
 
 log = logging.getLogger(__name__)
 NAME, FORMAT, VERSION = "conditions.json", "pam_conditions", 1
@@ -122,6 +123,13 @@ def digest_of_clip(video: ConditionVideo) -> str:
             digest.update(f"{name} {frames.shape}".encode())
             digest.update(np.ascontiguousarray(frames))
     return digest.hexdigest()
+
+
+def leave_out(video: ConditionVideo, names: tuple[str, ...]) -> ConditionVideo:
+    """The clip without some of its modalities, for ablations; raises ValueError for other words."""
+    for name in names:
+        check_word(name, MODALITIES, "modality")
+    return replace(video, **dict.fromkeys(names))
 
 
 def _about(folder: Path) -> dict:

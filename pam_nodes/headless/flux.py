@@ -193,9 +193,8 @@ def encode_prompts(pipeline: Any, length: int, texts: list[str], machine: Machin
         length: tokens of a prompt.
         texts: the prompts.
     """
-    encoders = [getattr(pipeline, name) for name in ("text_encoder", "text_encoder_2")]
     prompts = []
-    with machine.holding(*(encoder for encoder in encoders if not getattr(encoder, "is_quantized", False))):
+    with machine.encoding(pipeline.text_encoder, pipeline.text_encoder_2):
         for text in texts:
             tokens, pooled, _ = pipeline.encode_prompt(text, text, device=machine.device, max_sequence_length=length)
             prompts.append(Prompt(tokens.cpu(), pooled.cpu()))

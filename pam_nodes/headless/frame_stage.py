@@ -15,7 +15,7 @@ from ..appearance.looks import look_warnings
 from ..conditions.pack import resized
 from ..conditions.video import ConditionVideo
 from .compute import Compute, Machine, machine
-from .condition_files import digest_of_clip, read_conditions
+from .condition_files import digest_of_clip, leave_out, read_conditions
 from .files import save_picture
 from .flux import FluxSampler, FluxSampling, Prompt, encode_prompts
 from .flux_models import FluxModels
@@ -39,6 +39,7 @@ class FrameOptions:
         frame: of the conditions that guides it.
         size: (width, height), None takes that of the conditions; they are stretched to it as PAM does.
         style: of foreign condition folders, None takes theirs.
+        without: modalities to leave out.
     """
 
     prompt: str
@@ -48,6 +49,7 @@ class FrameOptions:
     frame: int = 0
     size: tuple[int, int] | None = None
     style: str | None = None
+    without: tuple[str, ...] = ()
 
     def settings(self) -> dict:
         """What decides the result but for the seed, for the record."""
@@ -101,7 +103,7 @@ def make_frames(
     paths, jobs = [], []
     for folder in folders:
         clip, about = read_conditions(folder, style=options.style)
-        clip = _fitted(clip, options.size, folder)
+        clip = _fitted(leave_out(clip, options.without), options.size, folder)
         prompt, digest = worded(options.prompt, about), digest_of_clip(clip)
         for seed in options.seeds:
             name = f"{folder.stem}_frame{seed}.png"

@@ -93,3 +93,8 @@ def open_manifest(folder: Path, command: str, settings: dict, overwrite: bool = 
         if target.is_relative_to(folder.resolve()):
             target.unlink(missing_ok=True)
     return manifest
+
+
+def read_record(folder: Path) -> dict[str, dict]:
+    """What was recorded of each result in a folder, by its name."""
+    return json.loads((folder / NAME).read_text(encoding="utf-8"))["made"]

@@ -18,7 +18,7 @@ from ..grasp.setting import RolloutOptions
 from ..hands.model import HandModel
 from ..progress import Progress, silent
 from .files import digest_of
-from .manifest import open_manifest
+from .manifest import open_manifest, read_record
 from .motion_files import write_motion_file
 from .scene import HandChoice, ObjectChoice, Vector, read_pose
 
@@ -116,6 +116,11 @@ def make_motions(options: PoseOptions, out: Path, overwrite: bool = False, bars:
         manifest.record(name, seed=seed, success=report.success, report=describe(report), sha256=digest_of(manifest.path_of(name)))
         (log.info if report.success else log.warning)("motion %d: %s", seed, describe(report))
     return paths
+
+
+def successes(paths: list[Path]) -> list[Path]:
+    """Those of ``make_motions``' files whose grasp held, by the record beside them."""
+    return [path for path in paths if read_record(path.parent)[path.name]["success"]]
 
 
 def _completed(options: PoseOptions, mesh: ObjectMesh) -> RolloutOptions:

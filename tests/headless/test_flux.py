@@ -155,12 +155,14 @@ def test_single_file_of_the_authors_is_recognised(tmp_path, prefix):
     assert wanted.items() <= config.items()
 
 
-def test_prompts_of_a_folder_are_those_of_its_pipeline(flux_folder):
+@pytest.mark.parametrize("offload", ["none", "model", "sequential"])
+def test_prompts_of_a_folder_are_those_of_its_pipeline(flux_folder, offload):
     from diffusers import FluxPipeline
 
-    pipeline, length = FluxFolder(flux_folder, flux_folder).text(CPU)
+    place = machine(Compute("cpu", "fp32", offload=offload))
+    pipeline, length = FluxFolder(flux_folder, flux_folder).text(place)
     assert length == 512
-    ours = encode_prompts(pipeline, length, ["a hand holds a mug", "b"], CPU)
+    ours = encode_prompts(pipeline, length, ["a hand holds a mug", "b"], place)
     whole = FluxPipeline.from_pretrained(flux_folder)
     with torch.no_grad():
         tokens, pooled, _ = whole.encode_prompt("a hand holds a mug", None)

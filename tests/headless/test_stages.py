@@ -18,7 +18,8 @@ from pam_nodes.headless.files import read_picture, save_picture
 from pam_nodes.headless.flux import FluxSampling
 from pam_nodes.headless.flux_models import FluxFolder
 from pam_nodes.headless.frame_stage import FrameOptions, make_frames
-from pam_nodes.headless.pose_stage import PoseOptions
+from pam_nodes.headless.manifest import open_manifest
+from pam_nodes.headless.pose_stage import PoseOptions, successes
 from pam_nodes.headless.render_stage import RenderOptions
 from pam_nodes.headless.scene import HandChoice, ObjectChoice, read_pose
 
@@ -83,6 +84,24 @@ def test_other_conditions_or_settings_are_made_anew(tmp_path, flux, folder, clip
     with Image.open(path) as picture:
         made = json.loads(picture.text["pam"])
     assert made["prompt"] == "a hand holds a mug" and made["seed"] == 1 and made["settings"]["sampling"]["steps"] == 2
+
+
+def test_conditions_left_out(tmp_path, flux, folder):
+    whole, part = (
+        make_frames([folder], flux, replace(FRAMES, seeds=(1,), without=without), CPU, tmp_path / f"out{len(without)}")
+        for without in ((), ("depth",))
+    )
+    assert (read_picture(whole[0]) != read_picture(part[0])).any()
+    with pytest.raises(ValueError, match="at least one of"):
+        everything = replace(FRAMES, without=("depth", "segmentation", "keypoints"))
+        make_frames([folder], flux, everything, CPU, tmp_path / "none")
+
+
+def test_only_grasps_that_held_go_on(tmp_path):
+    manifest = open_manifest(tmp_path, "pose", {})
+    for seed, success in ((0, True), (1, False), (2, True)):
+        manifest.record(f"motion_{seed}.npz", success=success)
+    assert [path.stem for path in successes([tmp_path / f"motion_{seed}.npz" for seed in range(3)])] == ["motion_0", "motion_2"]
 
 
 def test_clip_says_everything(tmp_path, cogvideox, folder):
