@@ -40,6 +40,7 @@ COGVIDEOX_TINY = {
     "time_embed_dim": 64,
     "sample_width": 12,
     "sample_height": 6,
+    "sample_frames": 9,
 }
 POSITIONS = {"sample_frames": 49, "use_rotary_positional_embeddings": True, "use_learned_positional_embeddings": True}
 
@@ -73,7 +74,7 @@ def cogvideox(place: Machine, tiny: bool) -> tuple:
     """Sampler, conditions, picture and prompt of the motion stage."""
     from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
 
-    config = {**COGVIDEOX, **POSITIONS, **({**COGVIDEOX_TINY, **TINY_SIZE} if tiny else {})}
+    config = {**COGVIDEOX, **POSITIONS, **(COGVIDEOX_TINY if tiny else {})}
     vae = {"block_out_channels": (8, 8, 8, 8), "layers_per_block": 1, "norm_num_groups": 4} if tiny else {}
     base = filled(lambda: CogVideoXTransformer3DModel(**config), place.dtype)
     width, times = 64 * base.config.num_attention_heads, base.config.time_embed_dim
