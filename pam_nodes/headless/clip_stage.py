@@ -59,13 +59,19 @@ class ClipOptions:
         return plain
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Job:
-    """A clip still to be made; ``facts`` are what is recorded of it and decides whether it is made anew."""
+    """A clip still to be made.
+
+    Attributes:
+        name: of its file.
+        folder, frame: its conditions and first frame.
+        facts: what is recorded of it, and decides whether it is made anew.
+    """
 
     name: str
-    clip: ConditionVideo
-    picture: np.ndarray
+    folder: Path
+    frame: Path
     facts: dict
 
 
@@ -99,19 +105,15 @@ def make_clips(
     check_names([picture for _, picture in pairs])
     require_av()
     place = machine(compute)
+    sources = [_sources(folder, frame, options, models) for folder, frame in pairs]
     manifest = open_manifest(out, "motion", {**options.settings(), **compute.look, "models": models.stamp}, overwrite)
     paths, jobs = [], []
-    for folder, frame in pairs:
-        clip, about = read_conditions(folder, options.fps, options.style)
-        clip = _fitted(leave_out(clip, options.without), options, models, folder)
-        picture = stretched(read_picture(frame), clip.shape[2], clip.shape[1])
-        sources = {"conditions": digest_of_clip(clip), "first_frame": digest_of(frame), "motion": about.get("motion_sha256")}
+    for (folder, frame), source in zip(pairs, sources, strict=True):
         for seed in options.seeds:
-            name = f"{frame.stem}_clip{seed}.mp4"
-            facts = {**sources, "prompt": worded(options.prompt, about), "seed": seed}
+            name, facts = f"{frame.stem}_clip{seed}.mp4", {**source, "seed": seed}
             paths.append(manifest.path_of(name))
             if not manifest.finished(name, **facts):
-                jobs.append(Job(name, clip, picture, facts))
+                jobs.append(Job(name, folder, frame, facts))
     log.info("%d of %d clips to make", len(jobs), len(paths))
     if jobs:
         _film(jobs, models, options, place, manifest, bars)
@@ -125,11 +127,21 @@ def stretched(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _fitted(clip: ConditionVideo, options: ClipOptions, models: CogVideoXModels, folder: Path) -> ConditionVideo:
+def _sources(folder: Path, frame: Path, options: ClipOptions, models: CogVideoXModels) -> dict:
+    """What a clip is made of, for the record; raises for what the models do not take."""
+    clip, about = _read(folder, options, models)
+    read_picture(frame)
+    made_of = {"conditions": digest_of_clip(clip), "first_frame": digest_of(frame), "motion": about.get("motion_sha256")}
+    return {**made_of, "prompt": worded(options.prompt, about)}
+
+
+def _read(folder: Path, options: ClipOptions, models: CogVideoXModels) -> tuple[ConditionVideo, dict]:
+    """Conditions as the models take them, and what their folder says about them."""
+    clip, about = read_conditions(folder, options.fps, options.style)
     total, height, width = clip.shape
     size, length = options.size or (width, height), options.length or total
     check_clip(size, length, models, folder.name)
-    return fitted(clip, *size, length)
+    return fitted(leave_out(clip, options.without), *size, length), about
 
 
 def check_clip(size: tuple[int, int], length: int, models: CogVideoXModels, what: str) -> None:
@@ -145,21 +157,18 @@ def _film(jobs: list[Job], models: CogVideoXModels, options: ClipOptions, place:
     texts = sorted({options.negative, *(job.facts["prompt"] for job in jobs)})
     prompts = dict(zip(texts, encode_prompts(*models.text(place), texts, place), strict=True))
     sampler = ClipSampler(place, models.transformer(place), control, models.vae(place), models.schedule())
-    slots: dict[tuple, list[SlotLatents]] = {}
+    known: dict[tuple, tuple[ConditionVideo, list[SlotLatents]]] = {}
     for job in jobs:
         begin, seed = time.monotonic(), job.facts["seed"]
         draw = place.generator(seed) if options.sampling.draw else None
-        key = (job.facts["conditions"], seed if options.sampling.draw else None)
-        if key not in slots:
-            slots = {key: sampler.encode_slots(job.clip, options.sampling.unused, draw)}
-        frames = sampler.sample(
-            slots[key],
-            sampler.encode_start(job.picture, draw),
-            prompts[job.facts["prompt"]],
-            prompts[options.negative],
-            options.sampling,
-            seed,
-            bars(Path(job.name).stem),
-        )
-        write_clip(manifest.path_of(job.name), frames, job.clip.fps, {**manifest.provenance, **job.facts})
+        key = (job.folder, seed if options.sampling.draw else None)
+        if key not in known:
+            clip, _ = _read(job.folder, options, models)
+            known = {key: (clip, sampler.encode_slots(clip, options.sampling.unused, draw))}
+        clip, slots = known[key]
+        _, height, width = clip.shape
+        start = sampler.encode_start(stretched(read_picture(job.frame), width, height), draw)
+        words = (prompts[job.facts["prompt"]], prompts[options.negative])
+        frames = sampler.sample(slots, start, *words, options.sampling, seed, bars(Path(job.name).stem))
+        write_clip(manifest.path_of(job.name), frames, clip.fps, {**manifest.provenance, **job.facts})
         manifest.record(job.name, **job.facts, seconds=round(time.monotonic() - begin, 2))

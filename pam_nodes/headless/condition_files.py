@@ -25,7 +25,7 @@ from .words import check_word
 
 log = logging.getLogger(__name__)
 NAME, FORMAT, VERSION = "conditions.json", "pam_conditions", 1
-LABELS = "labels.npz"
+LABELS, PREVIEW = "labels.npz", "preview"
 OTHER_NAMES = {
     "segmentation": ("seg_mask", "seg"),
     "keypoints": ("hand_keypoints", "hand"),
@@ -56,8 +56,9 @@ def write_conditions(
         preview: (T, H, W, 3) uint8 shaded pictures.
         progress: called once a modality.
     """
+    _clear(folder)
     present = {name: getattr(clip, name) for name in MODALITIES if getattr(clip, name) is not None}
-    pictures = {**present, **({} if preview is None else {"preview": preview})}
+    pictures = {**present, **({} if preview is None else {PREVIEW: preview})}
     for done, (name, frames) in enumerate(pictures.items()):
         progress(done, len(pictures))
         if kind == "mp4":
@@ -75,6 +76,15 @@ def write_conditions(
     content |= {"fps": clip.fps, "style": clip.style, "num_hands": clip.num_hands, "object_labels": list(clip.object_labels)}
     save_json(folder / NAME, {**facts, **content, "sources": dict(clip.sources), "modalities": list(present)})
     progress(len(pictures), len(pictures))
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier clip left there: longer ones would leave frames behind."""
+    for name in (NAME, LABELS, *(f"{name}.mp4" for name in (*MODALITIES, PREVIEW))):
+        (folder / name).unlink(missing_ok=True)
+    for name in (*MODALITIES, PREVIEW):
+        for picture in (folder / name).glob("[0-9][0-9][0-9][0-9][0-9].png"):
+            picture.unlink()
 
 
 def read_conditions(folder: Path, fps: float | None = None, style: str | None = None) -> tuple[ConditionVideo, dict]:
@@ -123,6 +133,16 @@ def digest_of_clip(video: ConditionVideo) -> str:
             digest.update(f"{name} {frames.shape}".encode())
             digest.update(np.ascontiguousarray(frames))
     return digest.hexdigest()
+
+
+def one_frame(video: ConditionVideo, frame: int) -> ConditionVideo:
+    """A single frame of the clip, counted from the end if negative; raises ValueError for one outside of it."""
+    length = video.shape[0]
+    if not -length <= frame < length:
+        raise ValueError(f"Expected a frame between 0 and {length - 1}, found {frame}: the conditions have {length} frames.")
+    names = (*MODALITIES, "metric_depth", "instance_ids")
+    frames = {name: getattr(video, name)[[frame]] for name in names if getattr(video, name) is not None}
+    return replace(video, **frames)
 
 
 def leave_out(video: ConditionVideo, names: tuple[str, ...]) -> ConditionVideo:

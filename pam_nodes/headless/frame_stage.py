@@ -15,7 +15,7 @@ from ..appearance.looks import look_warnings
 from ..conditions.pack import resized
 from ..conditions.video import ConditionVideo
 from .compute import Compute, Machine, machine
-from .condition_files import digest_of_clip, leave_out, read_conditions
+from .condition_files import digest_of_clip, leave_out, one_frame, read_conditions
 from .files import save_picture
 from .flux import FluxSampler, FluxSampling, Prompt, encode_prompts
 from .flux_models import FluxModels
@@ -60,13 +60,17 @@ class FrameOptions:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A picture still to be made."""
+    """A picture still to be made.
+
+    Attributes:
+        name: of its file.
+        clip: the one frame of conditions that guides it, in the picture's size.
+        facts: what is recorded of it, and decides whether it is made anew.
+    """
 
     name: str
-    seed: int
     clip: ConditionVideo
-    prompt: str
-    digest: str
+    facts: dict
 
 
 def make_frames(
@@ -99,17 +103,15 @@ def make_frames(
     check_names(folders)
     models.check()
     place = machine(compute)
+    scenes = [_read(folder, options) for folder in folders]
     manifest = open_manifest(out, "appearance", {**options.settings(), **compute.look, "models": models.stamp}, overwrite)
     paths, jobs = [], []
-    for folder in folders:
-        clip, about = read_conditions(folder, style=options.style)
-        clip = _fitted(leave_out(clip, options.without), options.size, folder)
-        prompt, digest = worded(options.prompt, about), digest_of_clip(clip)
+    for folder, (clip, sources) in zip(folders, scenes, strict=True):
         for seed in options.seeds:
-            name = f"{folder.stem}_frame{seed}.png"
+            name, facts = f"{folder.stem}_frame{seed}.png", {**sources, "seed": seed}
             paths.append(manifest.path_of(name))
-            if not manifest.finished(name, conditions=digest, prompt=prompt):
-                jobs.append(Job(name, seed, clip, prompt, digest))
+            if not manifest.finished(name, **facts):
+                jobs.append(Job(name, clip, facts))
     log.info("%d of %d pictures to make", len(jobs), len(paths))
     if jobs:
         _paint(jobs, models, options, place, manifest, bars)
@@ -128,36 +130,37 @@ def check_size(size: tuple[int, int], what: str) -> None:
         raise ValueError(f"Expected width and height in multiples of {STEP}, found {size[0]} x {size[1]} for {what}: use {fit}.")
 
 
-def _fitted(clip: ConditionVideo, size: tuple[int, int] | None, folder: Path) -> ConditionVideo:
+def _read(folder: Path, options: FrameOptions) -> tuple[ConditionVideo, dict]:
+    """The frame of conditions that guides the pictures, in their size, and where it comes from."""
+    clip, about = read_conditions(folder, style=options.style)
+    clip = leave_out(one_frame(clip, options.frame), options.without)
     _, height, width = clip.shape
-    size = size or (width, height)
+    size = options.size or (width, height)
     check_size(size, folder.name)
-    return resized(clip, *size)
+    clip = resized(clip, *size)
+    return clip, {"conditions": digest_of_clip(clip), "motion": about.get("motion_sha256"), "prompt": worded(options.prompt, about)}
 
 
 def _paint(jobs: list[Job], models: FluxModels, options: FrameOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
     """Load what is needed, one network after the other, and make the pictures."""
     control = models.control(place)
-    hints = {job.digest: _hint(job, control.config, options.frame) for job in jobs}
+    hints = [_hint(job, control.config) for job in jobs]
     prompts = _prompts(models, place, jobs, options)
     sampler = FluxSampler(place, models.transformer(place), control, models.vae(place))
-    encoded = {digest: sampler.encode_hint(hint) for digest, hint in hints.items()}
-    for job in jobs:
+    negative = prompts[options.negative] if options.sampling.cfg > 1 else None
+    for job, hint in zip(jobs, hints, strict=True):
         begin = time.monotonic()
-        _, height, width = job.clip.shape
-        negative = prompts[options.negative] if options.sampling.cfg > 1 else None
-        picture = sampler.sample(
-            encoded[job.digest], prompts[job.prompt], negative, options.sampling, job.seed, (width, height), bars(Path(job.name).stem)
-        )
-        made = {**manifest.provenance, "seed": job.seed, "prompt": job.prompt, "conditions": job.digest}
-        save_picture(manifest.path_of(job.name), picture, made)
-        facts = {"seed": job.seed, "prompt": job.prompt, "conditions": job.digest}
-        manifest.record(job.name, **facts, seconds=round(time.monotonic() - begin, 2))
+        encoded = sampler.encode_hint(hint)
+        size = (hint.shape[3], hint.shape[2])
+        prompt, seed = prompts[job.facts["prompt"]], job.facts["seed"]
+        picture = sampler.sample(encoded, prompt, negative, options.sampling, seed, size, bars(Path(job.name).stem))
+        save_picture(manifest.path_of(job.name), picture, {**manifest.provenance, **job.facts})
+        manifest.record(job.name, **job.facts, seconds=round(time.monotonic() - begin, 2))
 
 
-def _hint(job: Job, config: FluxControlConfig, frame: int) -> Tensor:
+def _hint(job: Job, config: FluxControlConfig) -> Tensor:
     """(1, 3n, H, W) in 0..1 of a job's conditions; what does not look like the net's training data is said."""
-    hint = hint_frames(job.clip, config, (frame,))
+    hint = hint_frames(job.clip, config)
     for sentence in look_warnings(hint, config):
         log.warning("%s: %s", job.name, sentence)
     _, height, width = job.clip.shape
@@ -166,6 +169,6 @@ def _hint(job: Job, config: FluxControlConfig, frame: int) -> Tensor:
 
 def _prompts(models: FluxModels, place: Machine, jobs: list[Job], options: FrameOptions) -> dict[str, Prompt]:
     """Every prompt once; the text encoders are freed afterwards."""
-    texts = sorted({job.prompt for job in jobs} | ({options.negative} if options.sampling.cfg > 1 else set()))
+    texts = sorted({job.facts["prompt"] for job in jobs} | ({options.negative} if options.sampling.cfg > 1 else set()))
     pipeline, length = models.text(place)
     return dict(zip(texts, encode_prompts(pipeline, length, texts, place), strict=True))

@@ -41,8 +41,9 @@ class Manifest:
         return recorded is not None and self.path_of(name).exists() and facts.items() <= recorded.items()
 
     def record(self, name: str, **facts) -> None:
-        """Note a finished result, at once on disk."""
-        self.content["made"][name] = facts
+        """Note a finished result, at once on disk, beside those that another process with the same settings has noted meanwhile."""
+        meanwhile = read_record(self.path.parent) if self.path.is_file() else {}
+        self.content["made"] = {**meanwhile, name: facts}
         save_json(self.path, self.content)
         log.info("wrote %s", self.path_of(name))
 
@@ -92,6 +93,7 @@ def open_manifest(folder: Path, command: str, settings: dict, overwrite: bool = 
         target = (folder / name).resolve()
         if target.is_relative_to(folder.resolve()):
             target.unlink(missing_ok=True)
+    save_json(manifest.path, manifest.content)
     return manifest
 
 

@@ -58,6 +58,13 @@ def test_conditions_come_back_to_the_bit(tmp_path, clip, camera, kind):
     np.testing.assert_array_equal(labels["world_to_camera"], camera.world_to_camera)
 
 
+def test_a_shorter_clip_replaces_a_longer_one(folder, clip, camera):
+    for kind, length in (("mp4", 5), ("png", 3)):
+        short = replace(clip, **{name: getattr(clip, name)[:length] for name in (*MODALITIES[:3], "metric_depth", "instance_ids")})
+        write_conditions(folder, short, camera, kind, {})
+        assert read_conditions(folder)[0].shape == (length, 48, 96)
+
+
 def test_folders_of_others_are_read(tmp_path, clip):
     """PAM's own names (specs: pam_reference 1.6), without anything beside the clips."""
     for name, word in (("segmentation", "seg_mask"), ("keypoints", "hand_keypoints"), ("depth", "depth")):
