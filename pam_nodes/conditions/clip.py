@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry.camera import Camera
 from ..progress import Progress, silent
-from .backends import THREADS, Drawer, chosen, drawer_for, rasterizer_for, store_view
+from .backends import THREADS, Drawer, chosen, drawer_for, loops_for, store_view
 from .frames import BYTES, WANT, Frames, blank_frames
 from .look import Look
 from .meshes import MeshTrack
@@ -73,12 +73,21 @@ def render_chunks(
             yield frames
 
 
+def _keep_freed_memory() -> None:
+    """Make glibc keep what is freed, as it does once it has seen a large block freed.
+
+    Until then it returns every array to the system and fetches it again, which takes a third of the time of a small scene.
+    """
+    np.empty(1 << 24, np.uint8)
+
+
 class _Film:
     """The renderers of one clip."""
 
     def __init__(self, tracks: Sequence[MeshTrack], camera: Camera, want: Collection[str], look: Look, backend: str):
+        _keep_freed_memory()
         self.camera = camera
-        self.scene = Scene(tracks, rasterizer_for(backend))
+        self.scene = Scene(tracks, loops_for(backend))
         self.studio = Studio(self.scene, camera, look) if "rgb" in want else None
         if self.studio:
             self.studio.prepare()

@@ -43,8 +43,8 @@ class Surface:
     @cached_property
     def rays(self) -> np.ndarray:
         """(N, 3) float32 direction through the pixel centre with z = 1, so that ``z * rays`` is the point."""
-        v, u = np.divmod(self.pixels, self.width)
-        return pixel_rays(u, v, self.intrinsics)
+        v = self.pixels // self.width
+        return pixel_rays(self.pixels - v * self.width, v, self.intrinsics)
 
     @cached_property
     def front(self) -> np.ndarray:
