@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from .transform import F
-from .triangles import FAR, Triangles, clip_near, falling, holding_centres, projected, set_up
+from .triangles import FAR, Boxes, Triangles, boxed, clip_near, falling, holding_centres, projected, set_up
 
 EMPTY = np.int64(0x7F800000) << np.int64(32)
 """Key of a pixel that sees nothing: an infinite z."""
@@ -25,8 +25,8 @@ EDGE = F(1e-4)
 SLACK = F(1e-4)
 """Share of a bound that rounding may cost."""
 TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 15, 1 << 14
-TILE, TILES = 16, 4
-HIDDEN_WORTH = 1 << 17
+TILE = 8
+HIDDEN_WORTH = 1 << 18
 """So many pixels in the boxes of the far sides make looking for hidden triangles pay."""
 
 
@@ -47,9 +47,9 @@ class Spans:
     slope: np.ndarray
     owner: np.ndarray
 
-    def pick(self, which: np.ndarray | slice) -> Spans:
-        """Some of them."""
-        return Spans(*(getattr(self, field.name)[which] for field in fields(self)))
+    def part(self, low: int, high: int) -> Spans:
+        """Views of the spans low..high - 1."""
+        return Spans(*(getattr(self, field.name)[low:high] for field in fields(self)))
 
 
 def rasterize(
@@ -74,53 +74,64 @@ def rasterize(
     corners = tuple(faces.T)
     keep = holding_centres(x, y, corners, width, height)
     blocks = [keep[first : first + TRIANGLE_BLOCK] for first in range(0, len(keep), TRIANGLE_BLOCK)]
-    sets = [set_up(x, y, w, [corner[k] for corner in corners], owners[k], width, height) for k in blocks]
+    sets = [boxed(x, y, w, [corner.take(k) for corner in corners], owners.take(k), width, height) for k in blocks]
     _draw_all(buffer, sets, width, height)
     return buffer
 
 
-def _draw_all(buffer: np.ndarray, sets: list[Triangles], width: int, height: int) -> None:
+def _draw_all(buffer: np.ndarray, sets: list[Boxes], width: int, height: int) -> None:
     """Draw everything; in a close-up the sides that face the camera first, so that most of what is behind them can be left out."""
-    far = [t.turned for t in sets]
-    if sum(float(((t.width + 1) * (t.height + 1))[f].sum()) for t, f in zip(sets, far, strict=True)) < HIDDEN_WORTH:
-        for triangles in sets:
-            _draw(buffer, triangles, width)
+    pixels = sum(float(((boxes.width + 1) * (boxes.height + 1)).take(boxes.far).sum()) for boxes in sets)
+    if pixels < HIDDEN_WORTH:
+        for boxes in sets:
+            _draw(buffer, set_up(boxes, np.concatenate([boxes.near, boxes.far])), width)
         return
-    for triangles, f in zip(sets, far, strict=True):
-        _draw(buffer, triangles.pick(~f), width)
-    tiles = _farthest(buffer.reshape(height, width))
-    for triangles, f in zip(sets, far, strict=True):
-        back = triangles.pick(f)
-        _draw(buffer, back.pick(~_hidden(back, tiles)), width)
+    for boxes in sets:
+        _draw(buffer, set_up(boxes, boxes.near), width)
+    windows = _farthest(buffer.reshape(height, width))
+    for boxes in sets:
+        _draw(buffer, set_up(boxes, boxes.far.compress(~_hidden(boxes, windows))), width)
 
 
 def _farthest(keys: np.ndarray) -> np.ndarray:
-    """The greatest key of each square of ``TILE`` x ``TILE`` pixels."""
+    """The greatest key of each square of ``TILE`` x ``TILE`` pixels, and then of windows of 2 x 2 and 4 x 4 such tiles, by their first."""
     for _ in ("rows", "columns"):
         greatest = keys[::TILE].copy()
         for offset in range(1, TILE):
             line = keys[offset::TILE]
             np.maximum(greatest[: len(line)], line, out=greatest[: len(line)])
         keys = greatest.T
-    return keys
+    windows = [keys]
+    for step in (1, 2):
+        wider = windows[-1].copy()
+        np.maximum(wider[:-step], windows[-1][step:], out=wider[:-step])
+        wider[:, :-step] = np.maximum(wider[:, :-step], wider[:, step:])
+        windows.append(wider)
+    return np.stack(windows)
 
 
-def _hidden(t: Triangles, tiles: np.ndarray) -> np.ndarray:
-    """Which triangles lie wholly behind what is drawn; exact, as it only leaves out what could not win.
-
-    tiles: see ``_farthest``. A triangle is looked up where it touches at most ``TILES`` of them each way.
-    """
-    bound = np.maximum(t.w_u, 0) * t.width + np.maximum(t.w_v, 0) * t.height + t.w
-    bound += SLACK * (np.abs(t.w_u) * t.width + np.abs(t.w_v) * t.height + np.abs(t.w))
+def _hidden(boxes: Boxes, windows: np.ndarray) -> np.ndarray:
+    """Which far sides lie wholly behind what is drawn; exact, as it only leaves out what could not win (windows: see ``_farthest``)."""
+    names = ("left", "top", "width", "height", "x1", "x2", "y1", "y2", "area")
+    left, top, width, height, x1, x2, y1, y2, area = (getattr(boxes, name).take(boxes.far) for name in names)
+    w0, w1, w2 = (depth.take(boxes.far) for depth in boxes.inverse_depths)
+    bound = np.maximum(np.maximum(w0, w1), w2)
+    w1 -= w0
+    w2 -= w0
+    # A pixel that is held lies in the triangle but for rounding, which the slopes of the inverse depth turn into depth.
+    slopes = np.abs(y2 * w1 - y1 * w2) * (width + 1) + np.abs(x1 * w2 - x2 * w1) * (height + 1)
+    bound += SLACK * (slopes / area + bound)
     nearest = (F(1) / bound).view(np.int32).astype(np.int64) << 32
-    left, top, right, bottom = (v.astype(np.int64) // TILE for v in (t.left, t.top, t.left + t.width, t.top + t.height))
-    farthest, across, flat = np.zeros(len(left), np.int64), tiles.shape[1], tiles.ravel()
-    columns = [np.minimum(left + column, right) for column in range(TILES)]
-    for row in range(TILES):
-        line = np.minimum(top + row, bottom) * across
-        for column in columns:
+    left, top, right, bottom = (v.astype(np.int64) // TILE for v in (left, top, left + width, top + height))
+    reach = np.maximum(right - left, bottom - top)
+    level = (reach > 1).astype(np.int64) + (reach > 3)
+    right, bottom = np.maximum(right + 1 - (1 << level), left), np.maximum(bottom + 1 - (1 << level), top)
+    farthest, flat, size, across = np.zeros(len(left), np.int64), windows.ravel(), windows[0].size, windows.shape[2]
+    for row in (top, bottom):
+        line = level * size + row * across
+        for column in (left, right):
             np.maximum(farthest, flat.take(line + column), out=farthest)
-    return (bound > 0) & (nearest > farthest) & (right - left < TILES) & (bottom - top < TILES)
+    return (nearest > farthest) & (reach < 8)
 
 
 def _draw(buffer: np.ndarray, t: Triangles, width: int) -> None:
@@ -129,11 +140,12 @@ def _draw(buffer: np.ndarray, t: Triangles, width: int) -> None:
     if not parts:
         return
     spans = Spans(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Spans)))
-    spans = spans.pick(falling(spans.more))
+    order = falling(spans.more)
+    spans = Spans(*(getattr(spans, field.name).take(order) for field in fields(Spans)))
     for first, length, reach in _strips(spans.more):
         block = max(1, PIXEL_BLOCK // length)
         for low in range(0, reach, block):
-            _fill(buffer, spans.pick(slice(low, min(low + block, reach))), first, length)
+            _fill(buffer, spans.part(low, min(low + block, reach)), first, length)
 
 
 def _strips(last: np.ndarray) -> Iterator[tuple[int, int, int]]:

@@ -15,6 +15,9 @@ from .surface import Surface, pixel_rays
 from .transform import F
 from .triangles import clip_near, projected
 
+KINDS = (F, np.uint8, np.uint8)
+"""Of ``Frames.buffers``."""
+
 
 def rasterize(
     vertices: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray, width: int, height: int, buffer: np.ndarray | None = None
@@ -39,14 +42,12 @@ def normals(scene, surface: Surface, vertices: np.ndarray, frame: int, camera: C
 def draw(scene, frame: int, camera: Camera, frames: Frames, row: int) -> None:
     """Draw one frame of a ``Scene`` into the clip's arrays, all zero before; depth, ids and normals where they are not None."""
     vertices = scene.vertices(frame, camera.at(frame))
-    buffer = scene.keys(vertices, camera.intrinsics, camera.width, camera.height)
+    width, height = camera.width, camera.height
+    buffer = rasterize(vertices, scene.faces, camera.intrinsics, width, height, scene.buffer(width * height))
     pixels, slots, hit_faces = kernels.hits(buffer, len(scene.faces))
     wanted = [np.empty(0, kind) if array is None else array[row].reshape(-1) for array, kind in zip(frames.buffers, KINDS, strict=True)]
     matrices = np.empty((0, 9), F) if frames.normals is None else _matrices(scene, hit_faces, vertices, frame, camera)
     kernels.paint(buffer, pixels, slots, scene.face_instance.take(hit_faces), matrices, *_rays(camera), *wanted)
-
-
-KINDS = (F, np.uint8, np.uint8)
 
 
 def _matrices(scene, hit_faces: np.ndarray, vertices: np.ndarray, frame: int, camera: Camera) -> np.ndarray:

@@ -82,10 +82,14 @@ class Scene:
 
     def keys(self, vertices: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> np.ndarray:
         """Visibility buffer of camera-frame vertices, see ``rasterize``; this thread's next call overwrites it."""
+        return self.loops.rasterize(vertices, self.faces, intrinsics, width, height, self.buffer(width * height))
+
+    def buffer(self, size: int) -> np.ndarray:
+        """(size,) int64 scratch memory of this thread."""
         buffer = getattr(self._scratch, "buffer", None)
-        if buffer is None or len(buffer) != width * height:
-            buffer = self._scratch.buffer = np.empty(width * height, np.int64)
-        return self.loops.rasterize(vertices, self.faces, intrinsics, width, height, buffer)
+        if buffer is None or len(buffer) != size:
+            buffer = self._scratch.buffer = np.empty(size, np.int64)
+        return buffer
 
     def visible(self, frame: int, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Flat index, float32 z and instance id of each pixel that sees something."""
@@ -112,8 +116,7 @@ class Scene:
 
 def numpy_normals(scene: Scene, surface: Surface, vertices: np.ndarray, frame: int, camera: Camera) -> np.ndarray:
     """(N, 3) float32 unit normals of hit pixels, camera frame; vertices: (V, 3) of the frame, seen from the camera."""
-    corners = scene.corner_normals(surface.hit_faces, frame, camera.at(frame))
-    return surface_normals(surface, vertices, scene.faces, corners)
+    return surface_normals(surface, scene.corner_normals(surface.hit_faces, frame, camera.at(frame)))
 
 
 NUMPY = Loops(rasterize, numpy_normals)

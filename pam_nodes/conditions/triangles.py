@@ -5,7 +5,7 @@ The rules are those of ``raster``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,16 +22,45 @@ BLOCK = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
-class Triangles:
-    """Triangles that hold a pixel centre, the tallest first, ready to be drawn; K is their number. Float32 unless said.
+class Boxes:
+    """Triangles and the pixels around them, K of them. Float32 unless said.
 
     Attributes:
         left, top, width, height: (K,) box of pixels; width and height are one less than the number of columns and rows.
+        x1, x2, y1, y2: (K,) from the first corner to the second and third, pixels.
+        du, dv: (K,) from the first corner to (left, top).
+        area: (K,) twice the area, positive where the clockwise side is seen: the far side of a closed mesh, or the inside of an open one.
+        inverse_depths: three (K,) of the corners.
+        owner: (K,) int64 face index.
+        near, far: int64 index of those that may hold a pixel centre, by the side that is seen.
+    """
+
+    left: np.ndarray
+    top: np.ndarray
+    width: np.ndarray
+    height: np.ndarray
+    x1: np.ndarray
+    x2: np.ndarray
+    y1: np.ndarray
+    y2: np.ndarray
+    du: np.ndarray
+    dv: np.ndarray
+    area: np.ndarray
+    inverse_depths: tuple[np.ndarray, np.ndarray, np.ndarray]
+    owner: np.ndarray
+    near: np.ndarray
+    far: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Triangles:
+    """Triangles ready to be drawn, the tallest first; K is their number. Float32 unless said.
+
+    Attributes:
+        left, top, width, height, owner: as in ``Boxes``.
         crossing, step: (3, K) column, from left, where the row at top meets each edge, and how far that moves from row to row.
         closes: (3, K) ``-FAR`` where the inside lies left of the edge, else 0.
         w, w_u, w_v: (K,) inverse depth at (left, top) and its slopes.
-        turned: (K,) bool, the clockwise side is seen: the far side of a closed mesh, or the inside of an open one.
-        owner: (K,) int64 face index.
     """
 
     left: np.ndarray
@@ -44,13 +73,7 @@ class Triangles:
     w: np.ndarray
     w_u: np.ndarray
     w_v: np.ndarray
-    turned: np.ndarray
     owner: np.ndarray
-
-    def pick(self, which: np.ndarray) -> Triangles:
-        """Those where (K,) bool ``which`` holds."""
-        index = np.flatnonzero(which)
-        return Triangles(*(getattr(self, field.name).take(index, axis=-1) for field in fields(self)))
 
 
 def projected(vertices: np.ndarray, intrinsics: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -129,10 +152,8 @@ def _box(corners: list[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def set_up(
-    x: np.ndarray, y: np.ndarray, w: np.ndarray, corners: list[np.ndarray], owners: np.ndarray, width: int, height: int
-) -> Triangles:
-    """Boxes and affine functions of those triangles that may hold a centre."""
+def boxed(x: np.ndarray, y: np.ndarray, w: np.ndarray, corners: list[np.ndarray], owner: np.ndarray, width: int, height: int) -> Boxes:
+    """Boxes of triangles with corners (K,) among the projected points."""
     (x0, x1, x2), (y0, y1, y2) = ([v.take(k) for k in corners] for v in (x, y))
     left, columns = _box([x0, x1, x2], width)
     top, rows = _box([y0, y1, y2], height)
@@ -140,11 +161,16 @@ def set_up(
         coordinate -= origin
     du, dv = left - x0, top - y0
     area = x1 * y2 - x2 * y1
-    index = np.flatnonzero((np.abs(area) >= LEAST) & ((columns + rows > 0) | _may_hold(x1, x2, y1, y2, du, dv, area)))
-    index = index.take(falling(rows.take(index)))
-    left, top, columns, rows, x1, x2, y1, y2, du, dv, area = (
-        v.take(index) for v in (left, top, columns, rows, x1, x2, y1, y2, du, dv, area)
-    )
+    held = (columns + rows > 0) | _may_hold(x1, x2, y1, y2, du, dv, area)
+    near, far = np.flatnonzero(held & (area <= -LEAST)), np.flatnonzero(held & (area >= LEAST))
+    depths = tuple(w.take(k) for k in corners)
+    return Boxes(left, top, columns, rows, x1, x2, y1, y2, du, dv, area, depths, owner, near, far)
+
+
+def set_up(boxes: Boxes, which: np.ndarray) -> Triangles:
+    """Affine functions of some triangles, given by their index."""
+    index = which.take(falling(boxes.height.take(which)))
+    x1, x2, y1, y2, du, dv, area = (getattr(boxes, name).take(index) for name in ("x1", "x2", "y1", "y2", "du", "dv", "area"))
     # Barycentric weights 1 and 2, and with them the inverse depth, are affine in the picture.
     inverse = F(1) / area
     b1_u, b1_v, b2_u, b2_v = y2 * inverse, -x2 * inverse, -y1 * inverse, x1 * inverse
@@ -157,11 +183,12 @@ def set_up(
         np.multiply(weight, per_column, out=crossing[i])
         np.multiply(move, per_column, out=step[i])
         np.multiply(slope < 0, -FAR, out=closes[i])
-    w0, w1, w2 = (w.take(k.take(index)) for k in corners)
+    w0, w1, w2 = (depth.take(index) for depth in boxes.inverse_depths)
     w1 -= w0
     w2 -= w0
-    w_u, w_v = b1_u * w1 + b2_u * w2, b1_v * w1 + b2_v * w2
-    return Triangles(left, top, columns, rows, crossing, step, closes, w0 + b1 * w1 + b2 * w2, w_u, w_v, area > 0, owners.take(index))
+    w, w_u, w_v = w0 + b1 * w1 + b2 * w2, b1_u * w1 + b2_u * w2, b1_v * w1 + b2_v * w2
+    box = (getattr(boxes, name).take(index) for name in ("left", "top", "width", "height"))
+    return Triangles(*box, crossing, step, closes, w, w_u, w_v, boxes.owner.take(index))
 
 
 def _may_hold(
