@@ -6,7 +6,7 @@ raise ValueError as ``render.checked_length`` does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -116,11 +116,11 @@ def added(video: ConditionVideo | None, trajectory: Trajectory, source: str, **c
     name, frames = next(iter(changes.items()))
     new = ConditionVideo(fps=trajectory.fps, num_hands=len(trajectory.hands), **changes)
     if video is None:
-        return replace(new, sources=((name, source),))
+        return new.changed(sources=((name, source),))
     if video.shape != new.shape:
         wanted, found = (" x ".join(map(str, clip.shape)) for clip in (video, new))
         raise ValueError(f"Expected {name} of {wanted} (frames, height, width) like the bundle, found {found}: use its camera and length.")
-    return replace(video, **{name: frames}, sources=(*(line for line in video.sources if line[0] != name), (name, source)))
+    return video.changed(**{name: frames}, sources=(*(line for line in video.sources if line[0] != name), (name, source)))
 
 
 def _scene(trajectory: Trajectory) -> Scene:
