@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import cache
 from typing import Protocol
 
@@ -13,9 +12,9 @@ from ..geometry.camera import Camera
 from .colormap import as_pixels
 from .frames import Frames
 from .scene import NUMPY, Loops, Scene, View
+from .threads import THREADS
 
 BACKENDS = ("auto", "numpy", "numba", "torch", "pyrender")
-THREADS = min(os.cpu_count() or 1, 4)
 log = logging.getLogger(__name__)
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from ..geometry.camera import Camera
 from ..progress import Progress, silent
-from .backends import THREADS, Drawer, chosen, drawer_for, loops_for, store_view
+from .backends import Drawer, chosen, drawer_for, loops_for, store_view
 from .frames import WANT, Frames, blank_frames
 from .look import Look
 from .meshes import MeshTrack
 from .scene import Scene
 from .shading import Studio
+from .threads import THREADS, in_order
 
 
 def render_clip(
@@ -110,15 +110,9 @@ class _Painter:
 def _run(drawer: Drawer, frames: Frames, done: Callable[[int], None]) -> None:
     """Draw batch by batch in the drawer's threads; none of them outlives this call."""
     ends = [(low, min(low + drawer.batch, len(frames))) for low in range(0, len(frames), drawer.batch)]
-    with ThreadPoolExecutor(min(drawer.threads, len(ends))) as pool:
-        jobs = [pool.submit(drawer.draw, low, frames.part(low, high)) for low, high in ends]
-        try:
-            for job, (_, high) in zip(jobs, ends, strict=True):
-                job.result()
-                done(high)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with in_order(lambda i: drawer.draw(ends[i][0], frames.part(*ends[i])), len(ends), drawer.threads) as drawn:
+        for (_, high), _ in zip(ends, drawn, strict=True):
+            done(high)
 
 
 def checked(tracks: Sequence[MeshTrack], camera: Camera, want: Collection[str], length: int | None) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from ..geometry.camera import Camera
 from ..grasp.trajectory import Trajectory
 from ..progress import Progress, silent
+from .backends import loops_for
 from .clip import render_clip
 from .contact import TOUCH, ContactVideo, render_contact
 from .flow import FlowVideo, render_flow
@@ -124,4 +125,4 @@ def added(video: ConditionVideo | None, trajectory: Trajectory, source: str, **c
 
 
 def _scene(trajectory: Trajectory) -> Scene:
-    return Scene(mesh_tracks(trajectory, skinned_hands(trajectory)))
+    return Scene(mesh_tracks(trajectory, skinned_hands(trajectory)), loops_for())

@@ -9,6 +9,7 @@ from ..geometry.camera_lens import resized_camera
 from ..grasp.trajectory import Trajectory
 from ..hands.skinning import SkinnedHand, skin
 from ..progress import Progress, silent
+from .backends import loops_for
 from .clip import render_clip
 from .depth import depth_pictures
 from .hand_keypoints import HandKeypoints, KeypointLook, draw_keypoints, keypoint_pictures, project_hands
@@ -17,6 +18,7 @@ from .meshes import MeshTrack, deforming_track, rigid_track
 from .painted import Pictures
 from .scene import Scene
 from .segmentation import instance_colors, instance_pictures
+from .threads import in_order
 from .video import ConditionVideo
 
 
@@ -157,13 +159,17 @@ def coverage(
     """(T, H, W) float32 share of each pixel that hands and objects cover: the preview's alpha."""
     total = checked_length(trajectory, camera, length)
     fine = resized_camera(camera, camera.width * supersample, camera.height * supersample)
-    scene = Scene(mesh_tracks(trajectory, skinned_hands(trajectory)))
+    scene = Scene(mesh_tracks(trajectory, skinned_hands(trajectory)), loops_for())
     result = np.empty((total, camera.height, camera.width), np.float32)
-    for t in range(total):
+
+    def draw(t: int) -> None:
         row, column = np.divmod(scene.visible(t, fine)[0], fine.width)
         hits = np.bincount(row // supersample * camera.width + column // supersample, minlength=camera.width * camera.height)
         result[t] = hits.reshape(result[t].shape) / supersample**2
-        progress(t + 1, total)
+
+    with in_order(draw, total) as drawn:
+        for done, _ in enumerate(drawn, start=1):
+            progress(done, total)
     return result
 
 
