@@ -19,6 +19,7 @@ MODULES = (
     "condition_extras",
     "preview",
     "appearance",
+    "appearance_tools",
     "motion",
     "mini",
 )

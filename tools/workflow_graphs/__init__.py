@@ -1,5 +1,6 @@
 """The shipped workflows, described in Python: one function a workflow, from the host's node descriptions to a graph."""
 
+from .appearance import flux_dev, seeds_and_pick, with_lora
 from .conditions import studio
 from .pam import full, mini
 from .pose import editing, graspxl, recorded, target, two_hands
@@ -13,5 +14,8 @@ WORKFLOWS = {
     "play_recorded_motion": recorded,
     "two_hands": two_hands,
     "edit_motion": editing,
+    "appearance_flux_dev": flux_dev,
+    "appearance_seeds_and_pick": seeds_and_pick,
+    "appearance_with_lora": with_lora,
 }
 """Name of the file -> what builds it."""
