@@ -11,7 +11,7 @@ from ..hands.skinning import SkinnedHand, skin
 from ..progress import Progress, silent
 from .clip import render_clip
 from .depth import colorize_depth
-from .hand_keypoints import KeypointLook, draw_keypoints, project_hands
+from .hand_keypoints import KeypointLook, draw_keypoints, project_hands, with_occlusion
 from .look import Look
 from .meshes import MeshTrack, deforming_track, rigid_track
 from .scene import Scene
@@ -137,6 +137,7 @@ def film(
         normals=frames.normals,
         metric_depth=frames.depth,
         instance_ids=frames.instance_ids,
+        joints=with_occlusion(points, frames.depth, frames.instance_ids),
         num_hands=len(trajectory.hands),
         object_labels=tuple(track.mesh.label for track in trajectory.objects),
         sources=tuple(sources + ([("normals", "rendered, camera frame, y up")] if normals else [])),
