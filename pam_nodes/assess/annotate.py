@@ -44,9 +44,7 @@ def annotate(picture: np.ndarray, frame: Expected, score: FrameScore, title: str
 
 def annotate_all(pictures: np.ndarray, frames: Sequence[Expected], scores: Sequence[FrameScore]) -> np.ndarray:
     """(N, H, W, 3) uint8: each picture with its number and its measurements."""
-    return np.stack(
-        [annotate(*item, f"#{i}") for i, item in enumerate(zip(pictures, frames, scores, strict=True))]
-    )
+    return np.stack([annotate(*item, f"#{i}") for i, item in enumerate(zip(pictures, frames, scores, strict=True))])
 
 
 def _draw_outlines(canvas: np.ndarray, labels: np.ndarray) -> None:

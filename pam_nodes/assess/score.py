@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..conditions.video import ConditionVideo
-from ..progress import Progress, silent
-from .color import ColorMatch, match_color, parse_color
-from .expected import OBJECT, Expected, ExpectedHand, expected, fitted_pictures
+from .color import ColorMatch, match_color
+from .expected import OBJECT, Expected, ExpectedHand
 from .landmarks import HandLandmarker, HandLandmarks, available
 from .metrics import mpjpe, pa_mpjpe
 from .silhouette import color_overlap, edge_agreement
@@ -132,43 +129,3 @@ class Scorer:
             return HandScore(found, hand.side, None, None, None)
         pixels = mpjpe(found.pixels, hand.pixels, hand.confidence)
         return HandScore(found, hand.side, pixels / hand.box, pa_mpjpe(found.pixels, hand.pixels), pixels)
-
-
-def score_pictures(
-    pictures: np.ndarray, video: ConditionVideo, frame: int = 0, colors: Sequence[str] = ("",), progress: Progress = silent
-) -> list[FrameScore]:
-    """Score (N, H, W, 3) uint8 pictures, all made for the same frame of the conditions.
-
-    Args:
-        pictures: stretched to the size of the conditions.
-        video: with a segmentation or joints.
-        frame: of the conditions, -1 the last.
-        colors: of the object, one for all or one for each picture, see ``parse_color``; "" is not judged.
-        progress: called after each picture.
-
-    Raises:
-        ValueError: no such frame, conditions without labels and joints, an unknown colour, or another number of colours.
-    """
-    if len(colors) not in (1, len(pictures)):
-        raise ValueError(f"Expected one object colour, or one for each of the {len(pictures)} pictures, found {len(colors)}.")
-    wanted = [parse_color(color) for color in colors]
-    wanted = wanted * len(pictures) if len(wanted) == 1 else wanted
-    want, scorer, scores = expected(video, frame), Scorer(), []
-    for picture, color in zip(fitted_pictures(pictures, video), wanted, strict=True):
-        scores.append(scorer.score(picture, want, color))
-        progress(len(scores), len(pictures))
-    return scores
-
-
-def best_of(scores: Sequence[float]) -> int:
-    """Index of the highest score, the first of equal ones."""
-    return int(np.argmax(scores))
-
-
-def report(scores: Sequence[FrameScore]) -> str:
-    """A line for each picture, the best marked, and what could not be measured."""
-    best = best_of([score.score for score in scores])
-    lines = [f"{'*' if i == best else ' '} {i}: {score.line}" for i, score in enumerate(scores)]
-    if any(score.hands is None for score in scores):
-        lines.append(f"Note: {NO_MODEL}")
-    return "\n".join(lines)

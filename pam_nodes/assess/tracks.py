@@ -148,6 +148,12 @@ def drift(grey: np.ndarray, flow: FlowVideo, mask: np.ndarray, most: int = 3000)
     return away
 
 
+def carried(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """(H, W) grey levels that the points of the frame before have in a picture, by their (H, W, 2) flow."""
+    rows, columns = np.indices(picture.shape)
+    return _sample(picture, np.stack([columns, rows], axis=-1) + flow)
+
+
 def to_grey(pictures: np.ndarray) -> np.ndarray:
     """(T, H, W, 3) uint8 pictures as (T, H, W) float32 luma (Rec. 601)."""
     return pictures.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)

@@ -18,7 +18,9 @@ MODULES = (
     "keypoints",
     "condition_extras",
     "preview",
+    "prompt",
     "appearance",
+    "assess",
     "motion",
     "mini",
 )

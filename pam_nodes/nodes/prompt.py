@@ -53,7 +53,7 @@ class PAMHOIPrompt(io.ComfyNode):
                     default="",
                     multiline=True,
                     advanced=True,
-                    tooltip="A sentence of your own; __skin__, __action__, __color__, __object__, __scene__, __light__ and __camera__ stand "
+                    tooltip="A sentence of your own. __skin__, __action__, __color__, __object__, __scene__, __light__, __camera__ stand "
                     "for the words above. Empty: the preset's.",
                 ),
                 io.String.Input(
