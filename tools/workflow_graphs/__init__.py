@@ -1,5 +1,6 @@
 """The shipped workflows, described in Python: one function a workflow, from the host's node descriptions to a graph."""
 
+from .assess import pick_and_check
 from .conditions import studio
 from .pam import full, mini
 from .pose import editing, graspxl, recorded, target, two_hands
@@ -13,5 +14,6 @@ WORKFLOWS = {
     "play_recorded_motion": recorded,
     "two_hands": two_hands,
     "edit_motion": editing,
+    "pick_and_check": pick_and_check,
 }
 """Name of the file -> what builds it."""
