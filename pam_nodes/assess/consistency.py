@@ -108,7 +108,7 @@ def measure_clip(pictures: np.ndarray, video: ConditionVideo, progress: Progress
     if video.flow is None:
         notes.append("the object's motion was not judged: give Render Optical Flow this bundle, and connect the bundle it makes")
     else:
-        away = object_drift(grey, video.flow, objects)
+        away = object_drift(grey, video.flow, objects, hands)
         fidelity = _fidelity(grey, video.flow, (hands | objects)[0])
     return ClipQuality(pictures, frames, tuple(scores), flicker(grey, hands | objects, video.flow), away, fidelity, tuple(notes))
 
@@ -136,10 +136,10 @@ def flicker(grey: np.ndarray, foreground: np.ndarray, flow: FlowVideo | None = N
     return change
 
 
-def object_drift(grey: np.ndarray, flow: FlowVideo, objects: np.ndarray) -> np.ndarray | None:
+def object_drift(grey: np.ndarray, flow: FlowVideo, objects: np.ndarray, hands: np.ndarray) -> np.ndarray | None:
     """(T,) length of ``drift`` as a share of the object's size (the root of the most pixels it covers); None if it is never seen."""
     size = np.sqrt(objects.sum(axis=(1, 2)).max())
-    return np.linalg.norm(drift(grey, flow, objects), axis=1) / size if size else None
+    return np.linalg.norm(drift(grey, flow, objects, hands), axis=1) / size if size else None
 
 
 def _fidelity(grey: np.ndarray, flow: FlowVideo, mask: np.ndarray) -> float | None:

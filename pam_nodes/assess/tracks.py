@@ -12,9 +12,13 @@ LEVELS = 3
 """Pictures of half the size each, coarse to fine: motion up to about 4 * WINDOW pixels beyond the guess is found."""
 STEPS, SMALL = 12, 0.01
 BLURS = (4.0, 2.0, 1.0)
-"""Standard deviations of the blur, pixels, coarse to fine, of ``shift``."""
+"""Standard deviations of the blur of ``shift``, pixels, coarse to fine; less for what is smaller than 32 pixels."""
 TEXTURE = 4.0
 """Least eigenvalue, in squared grey levels a pixel, of a square that can be told from its surroundings."""
+BESIDE, FEWEST = 0.02, 30
+"""Share of the picture's shorter side that counts as beside something; least pixels whose motion is measured."""
+FAINT = 0.05
+"""The same of what ``shift`` follows as a whole."""
 
 
 def follow(before: np.ndarray, after: np.ndarray, points: np.ndarray, guess: np.ndarray) -> np.ndarray:
@@ -107,6 +111,8 @@ def seen_tracks(grey: np.ndarray, points: np.ndarray) -> np.ndarray:
 def shift(before: np.ndarray, after: np.ndarray, points: np.ndarray, there: np.ndarray) -> np.ndarray:
     """(2,) pixels by which points all together are elsewhere in a picture than said: Lucas-Kanade of one translation, coarse to fine.
 
+    Where the picture shows nothing that can be followed, the points count as standing still.
+
     Args:
         before, after: (H, W) grey levels.
         points: (N, 2) pixels in the first picture.
@@ -114,38 +120,55 @@ def shift(before: np.ndarray, after: np.ndarray, points: np.ndarray, there: np.n
     """
     from scipy.ndimage import gaussian_filter
 
-    moved = np.zeros(2)
+    moved, size = np.zeros(2), np.sqrt(np.prod(np.ptp(points, axis=0) + 1))
     for blur in BLURS:
-        first, second = gaussian_filter(before, blur), gaussian_filter(after, blur)
+        first, second = (gaussian_filter(picture, blur * min(1.0, size / 32)) for picture in (before, after))
         template = _sample(first, points)
         slope = np.stack([_sample(first, points + half) - _sample(first, points - half) for half in ((0.5, 0), (0, 0.5))], axis=-1)
         for _ in range(STEPS):
             error = template - _sample(second, there + moved)
             trust = 1 / (1 + (error / (1 + 1.5 * np.median(np.abs(error)))) ** 2)
             weighted = slope * trust[:, None]
-            step = np.linalg.solve(weighted.T @ slope + np.eye(2), weighted.T @ error)
+            matrix = weighted.T @ slope
+            if np.linalg.eigvalsh(matrix)[0] < FAINT * len(points):
+                return (points - there).mean(axis=0)
+            step = np.linalg.solve(matrix, weighted.T @ error)
             moved = moved + step
             if np.abs(step).max() < SMALL:
                 break
     return moved
 
 
-def drift(grey: np.ndarray, flow: FlowVideo, mask: np.ndarray, most: int = 3000) -> np.ndarray:
+def drift(grey: np.ndarray, flow: FlowVideo, mask: np.ndarray, others: np.ndarray, most: int = 3000) -> np.ndarray:
     """(T, 2) pixels by which what a mask covers has moved away from its exact motion, summed up from frame to frame.
 
     Args:
         grey: (T, H, W) float32 grey levels of the pictures.
         flow: exact flow.
         mask: (T, H, W) bool: the object.
+        others: (T, H, W) bool: what moves otherwise, the hands; pixels of the object beside them are left out, and a step that leaves
+            fewer than ``FEWEST`` counts as exact.
         most: pixels that are looked at in a frame.
     """
-    away = np.zeros((len(grey), 2))
+    reach = BESIDE * min(grey.shape[1:])
+    clear, away = _far_from(others[0], reach), np.zeros((len(grey), 2))
     for t in range(len(grey) - 1):
-        points = spread_points(mask[t] & (flow.state[t] == VISIBLE), most)
+        before, clear = clear, _far_from(others[t + 1], reach)
+        points = spread_points(mask[t] & before & (flow.state[t] == VISIBLE), most)
         column, row = points.astype(int).T
         there = points + flow.flow[t, row, column]
-        away[t + 1] = away[t] + (shift(grey[t], grey[t + 1], points, there) if len(points) else 0)
+        row, column, inside = _rounded(there, clear.shape)
+        kept = inside & clear[row, column]
+        step = shift(grey[t], grey[t + 1], points[kept], there[kept]) if kept.sum() >= FEWEST else 0
+        away[t + 1] = away[t] + step
     return away
+
+
+def _far_from(mask: np.ndarray, reach: float) -> np.ndarray:
+    """(H, W) bool: pixels farther from a mask than ``reach``."""
+    from scipy.ndimage import distance_transform_edt
+
+    return distance_transform_edt(~mask) > reach if mask.any() else np.ones(mask.shape, bool)
 
 
 def carried(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:

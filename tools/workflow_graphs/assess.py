@@ -12,7 +12,7 @@ prompt has the same seed, so it speaks of the same things.
 *Score HOI Frames* looks for the hand with MediaPipe's landmark model (`pip install ai-edge-litert`) and compares outlines and colours. \
 *Pick Frame* takes the best. By eye: set *pick* to *by eye*, look, set *index*; only what follows runs again."""
 CHECK_NOTE = """## 4 Clip, checked
-*HOI Consistency* measures every frame. **Regenerate:** set *stop_below* (0.9), set the seed of this group's KSampler to *increment*, \
+*HOI Consistency* measures every frame. **Regenerate:** set *stop_below* to 1, set the seed of this group's KSampler to *increment*, \
 and queue the workflow ten times: a clip that fails stops its run before it is saved, the next seed goes on. All up to *Pick Frame* \
 is kept and does not run again.
 
