@@ -69,7 +69,8 @@ def test_drift_is_what_the_picture_does_beyond_the_flow(texture):
     flow.flow[mask] = (1.0, 0.5)
     true = drift(moving(texture, (1.0, 0.5), frames), flow, mask, mask & False)
     assert np.abs(true).max() < 0.2
-    still, faster = drift(moving(texture, (0, 0), frames), flow, mask, mask & False), drift(moving(texture, (2.0, 0.5), frames), flow, mask, mask & False)
+    none = mask & False
+    still, faster = (drift(moving(texture, step, frames), flow, mask, none) for step in ((0, 0), (2.0, 0.5)))
     np.testing.assert_allclose(still[-1], (-4, -2), atol=0.2)
     np.testing.assert_allclose(faster[-1], (4, 0), atol=0.3)
     nothing = drift(np.full_like(mask, 100, np.float32), flow, mask, mask & False)

@@ -33,10 +33,10 @@ def _frames(g: Graph, conditions: Node) -> Node:
     image = g.add("PAMLoadMiniAppearance", (2020, 0), (300, 120))
     words = dict(object="mug", skin="{light|tan|brown} skin", seed=7, count=4)
     prompt = g.add(
-        "PAMHOIPrompt", (2020, 170), (300, 440), "Prompts of the picture", preset="mini appearance", action="reaching for", **words
+        "PAMHOIPrompt", (2020, 170), (300, 460), "Prompts of the picture", preset="mini appearance", action="reaching for", **words
     )
     clip_prompt = g.add(
-        "PAMHOIPrompt", (2020, 660), (300, 440), "Prompts of the clip", preset="mini motion", action="picking up", **words
+        "PAMHOIPrompt", (2020, 700), (300, 460), "Prompts of the clip", preset="mini motion", action="picking up", **words
     )
     positive = g.add("CLIPTextEncode", (2360, 0), (300, 90), "Prompt", clip=image["CLIP"], text=prompt["prompt"])
     negative = g.add("CLIPTextEncode", (2360, 140), (300, 90), "Negative prompt", clip=image["CLIP"], text="")
@@ -60,7 +60,7 @@ def _frames(g: Graph, conditions: Node) -> Node:
         images=pictures[0], scores=scored["scores"], annotated=scored["annotated"], texts=clip_prompt["prompt"], seeds=prompt["seeds"],
     )  # fmt: skip
     g.note(PROMPT_NOTE, (3020, 0), (320, 420))
-    g.group("3 First frames", (2000, -80), (1360, 1220), "appearance")
+    g.group("3 First frames", (2000, -80), (1360, 1280), "appearance")
     return picked
 
 
@@ -91,4 +91,4 @@ def _clip(g: Graph, motion: Node, camera: Node, conditions: Node, picked: Node) 
     made = g.add("CreateVideo", (x + 1040, 0), (300, 80), images=checked["images"], fps=8.0)
     g.add("SaveVideo", (x + 1040, 130), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/checked")
     g.note(CHECK_NOTE, (x + 1040, 640), (420, 300))
-    g.group("4 Clip, checked", (x - 20, -80), (1500, 1220), "motion")
+    g.group("4 Clip, checked", (x - 20, -80), (1500, 1280), "motion")
