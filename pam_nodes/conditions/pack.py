@@ -69,7 +69,7 @@ def resized(video: ConditionVideo, width: int, height: int) -> ConditionVideo:
     """
     if video.shape[1:] == (height, width):
         return video
-    changes: dict = {"flow": None}
+    changes: dict = {"flow": None, "joints": video.joints and video.joints.stretched(width, height)}
     for name in (*MODALITIES, "metric_depth", "instance_ids"):
         frames = getattr(video, name)
         if frames is not None:
@@ -108,7 +108,7 @@ def first_frames(video: ConditionVideo, length: int, stretch: bool = True) -> Co
     changes = {name: video.stored(name)[chosen] for name in names if video.stored(name) is not None}
     keeps_flow = video.flow is not None and step == 1
     flow = FlowVideo(video.flow.flow[chosen], video.flow.state[chosen]) if keeps_flow else None
-    return replace(video, **changes, flow=flow)
+    return replace(video, **changes, flow=flow, joints=video.joints and video.joints.frames(chosen))
 
 
 def fitted(
@@ -158,6 +158,8 @@ def pack_images(
         changes["metric_depth"] = None
     if "segmentation" in pictures:
         changes["instance_ids"] = None
+    if "keypoints" in pictures:
+        changes["joints"] = None
     return replace(video, **changes)
 
 

@@ -18,8 +18,10 @@ MODULES = (
     "keypoints",
     "condition_extras",
     "preview",
+    "prompt",
     "appearance",
     "appearance_tools",
+    "assess",
     "motion",
     "mini",
 )
