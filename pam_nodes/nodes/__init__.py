@@ -23,6 +23,7 @@ MODULES = (
     "appearance_tools",
     "assess",
     "motion",
+    "motion_clip",
     "mini",
 )
 
