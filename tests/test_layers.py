@@ -14,12 +14,12 @@ LAYERS = [
     {"training", "evaluation", "cli"},
     {"dataset"},
     {"headless"},
-    {"appearance", "motion", "mini"},
+    {"appearance", "motion", "mini", "assess", "prompting"},
     {"conditions", "recordings"},
     {"grasp"},
     {"hands"},
     {"geometry"},
-    {"progress", "weights", "assets", "tensor_files"},
+    {"progress", "weights", "chart", "assets", "tensor_files"},
 ]
 HEAVY = {"torch", "diffusers", "mujoco", "scipy", "trimesh", "transformers", "smplx", "pyrender"}
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

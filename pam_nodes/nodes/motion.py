@@ -1,5 +1,6 @@
 """Nodes of the motion stage: load CogVideoX and its HOI control, apply the control, keep it as a file of its own."""
 
+import folder_paths
 from comfy_api.latest import io
 
 from . import sockets
@@ -92,6 +93,40 @@ class PAMLoadHOIControlCogVideoX(io.ComfyNode):
 
         files = open_checkpoint(model_patch_name, *CONTROL_FOLDERS)
         return io.NodeOutput(load_hoi_control(part_of(files), files.metadata, weight_dtype))
+
+
+class PAMLoadCogVideoXLoRA(io.ComfyNode):
+    """Put a LoRA on CogVideoX."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="PAMLoadCogVideoXLoRA",
+            display_name="Load CogVideoX LoRA (PAM)",
+            category=sockets.MOTION,
+            description="Puts a LoRA on CogVideoX in the names its trainers write (diffusers, peft) or in ComfyUI's, of which core's LoRA "
+            "loader knows only the last. The HOI control is not changed by it.",
+            search_aliases=["lora loader", "style", "peft", "diffusers lora"],
+            inputs=[
+                io.Model.Input("model", tooltip="CogVideoX from Load CogVideoX, before or after Apply HOI Control CogVideoX."),
+                io.Combo.Input("lora_name", options=folder_paths.get_filename_list("loras"), tooltip="File in models/loras."),
+                io.Float.Input("strength", default=1.0, min=-10.0, max=10.0, step=0.01, tooltip="Factor of the LoRA; 1 as trained."),
+            ],
+            outputs=[io.Model.Output(display_name="MODEL", tooltip="The model with the LoRA.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, lora_name: str, **_) -> str:
+        from ..host.checkpoints import stamp
+
+        return stamp("loras", lora_name)
+
+    @classmethod
+    def execute(cls, model, lora_name: str, strength: float) -> io.NodeOutput:
+        from ..host.checkpoints import load_from
+        from ..host.lora import add_lora
+
+        return io.NodeOutput(add_lora(model, load_from("loras", lora_name)[0], strength))
 
 
 class PAMSaveHOIControlCogVideoX(io.ComfyNode):
@@ -199,4 +234,10 @@ def _strength(name: str) -> io.Input:
     )
 
 
-NODES = [PAMLoadCogVideoX, PAMLoadHOIControlCogVideoX, PAMSaveHOIControlCogVideoX, PAMApplyHOIControlCogVideoX]
+NODES = [
+    PAMLoadCogVideoX,
+    PAMLoadCogVideoXLoRA,
+    PAMLoadHOIControlCogVideoX,
+    PAMSaveHOIControlCogVideoX,
+    PAMApplyHOIControlCogVideoX,
+]

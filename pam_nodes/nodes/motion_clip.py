@@ -156,7 +156,7 @@ class PAMCogVideoXLongVideo(io.ComfyNode):
                 ),
                 io.Int.Input("overlap", default=24, min=0, max=1024, step=4, tooltip="Frames that neighbouring windows share."),
                 io.Combo.Input(
-                    "fuse", options=["overlap-linear", "pyramid", "relative", "flat"], default="overlap-linear", tooltip="How windows are mixed."
+                    "fuse", options=["overlap-linear", "pyramid", "relative", "flat"], default="overlap-linear", tooltip="How windows mix."
                 ),
                 io.Boolean.Input(
                     "keep_first_frame",
