@@ -19,7 +19,7 @@ from text import TextEncoders, build_tokenizers
 from pam_nodes.appearance.flux_control import FluxControlConfig, HOIFluxControl, pack
 from pam_nodes.mini.codec import PatchAutoencoder
 
-CONTROL = FluxControlConfig(256, 2, 128, 64, False, (("depth", "segmentation", "keypoints"),), "latent", "first")
+CONTROL = FluxControlConfig(256, 2, 128, 64, False, (("depth", "segmentation", "keypoints"),), "latent", "first", "dexycb")
 BASE = {
     "in_channels": 64,
     "num_layers": 2,
