@@ -12,12 +12,12 @@ LAYERS = [
     {"host"},
     {"training", "evaluation", "cli"},
     {"dataset"},
-    {"appearance", "motion", "mini"},
+    {"appearance", "motion", "mini", "assess", "prompting"},
     {"conditions", "recordings"},
     {"grasp"},
     {"hands"},
     {"geometry"},
-    {"progress", "weights", "assets"},
+    {"progress", "weights", "chart", "assets", "tensor_files"},
 ]
 HEAVY = {"torch", "diffusers", "mujoco", "scipy", "trimesh", "transformers", "smplx", "pyrender"}
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

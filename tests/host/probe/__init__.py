@@ -70,6 +70,18 @@ class PamAlive(io.ComfyNode):
         return io.NodeOutput(ui={"alive": [sum(type(item).__name__ == name for item in gc.get_objects())]})
 
 
+class PamSpoil(io.ComfyNode):
+    """Puts NaN into a latent: what a broken node of somebody else hands on."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(node_id="PamSpoil", category="PAM/tests", inputs=[io.Latent.Input("latent")], outputs=[io.Latent.Output()])
+
+    @classmethod
+    def execute(cls, latent):
+        return io.NodeOutput({"samples": torch.full_like(latent["samples"], float("nan"))})
+
+
 def flatten(key: str, value, arrays: dict, plain: dict) -> None:
     """Sort the leaves of nested dataclasses, dicts, lists and tuples into arrays and JSON values."""
     if isinstance(value, torch.Tensor):
@@ -95,7 +107,7 @@ class ProbeExtension(ComfyExtension):
     """The probe as a pack."""
 
     async def get_node_list(self):
-        return [PamProbe, PamSlow, PamAlive]
+        return [PamProbe, PamSlow, PamAlive, PamSpoil]
 
 
 async def comfy_entrypoint():
