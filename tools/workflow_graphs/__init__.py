@@ -1,6 +1,7 @@
 """The shipped workflows, described in Python: one function a workflow, from the host's node descriptions to a graph."""
 
 from .conditions import studio
+from .motion import from_photo, full_weights, long, wan_vace
 from .pam import full, mini
 from .pose import editing, graspxl, recorded, target, two_hands
 
@@ -13,5 +14,9 @@ WORKFLOWS = {
     "play_recorded_motion": recorded,
     "two_hands": two_hands,
     "edit_motion": editing,
+    "motion_cogvideox_pam": full_weights,
+    "motion_from_photo": from_photo,
+    "motion_long": long,
+    "conditions_to_wan_vace": wan_vace,
 }
 """Name of the file -> what builds it."""
