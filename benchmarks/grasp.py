@@ -143,7 +143,8 @@ def summarize_rollouts(rows: np.ndarray) -> None:
     first = (good * (tries == 1)).sum()
     print(f"rollouts: {good.sum():.0f}/{len(rows)}, {first:.0f} at the first try, {tries.mean():.1f} tries on average")
     print(f"{seconds.mean():.2f} s CPU a rollout, {seconds.max():.1f} at most (hulls of a settled object are known)")
-    print(f"skin {mean.mean():.2f} mm deep on average, {most.max():.1f} at most; under the table by over 2 cm in {(low < -2).sum()}")
+    print(f"skin {mean.mean():.2f} mm deep on average, {most.max():.1f} at most")
+    print(f"under the table by over 1 cm in {(low < -1).sum()}, by over 2 cm in {(low < -2).sum()}")
 
 
 def hand(args) -> tuple[HandBody, np.ndarray]:

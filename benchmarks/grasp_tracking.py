@@ -19,13 +19,14 @@ import numpy as np
 from pam_nodes.geometry.mesh import ObjectMesh
 from pam_nodes.geometry.mesh_io import MeshOptions, load_mesh, object_from_arrays
 from pam_nodes.geometry.placement import place_object
+from pam_nodes.grasp.attempts import best_of
 from pam_nodes.grasp.controller import Recording
 from pam_nodes.grasp.policy import load_policy
-from pam_nodes.grasp.policy_rollout import act
+from pam_nodes.grasp.policy_rollout import policy_grasps
 from pam_nodes.grasp.scene import State, UnstableSimulationError, warnings_to_log
 from pam_nodes.grasp.setting import RolloutOptions, Setting, prepare
 from pam_nodes.grasp.settle import settle
-from pam_nodes.grasp.tracking_rollout import track
+from pam_nodes.grasp.tracking_rollout import STEPS, tracked_grasps
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.model import HandModel
 from pam_nodes.hands.pose import HandPose
@@ -79,7 +80,7 @@ def final_grasp(recording: Recording, first: State) -> State:
 def attempt(setting: Setting, kind: str, options: RolloutOptions) -> Result:
     begin = time.process_time()
     try:
-        _, report = track(setting, options, silent)
+        _, report = best_of(tracked_grasps(setting, options), options.max_attempts, STEPS, silent)
     except (ValueError, UnstableSimulationError) as error:
         return Result(setting.name, kind, False, 0, time.process_time() - begin, 0.0, str(error))
     return Result(setting.name, kind, report.success, report.attempts, time.process_time() - begin, report.penetration_mean, report.message)
@@ -87,12 +88,12 @@ def attempt(setting: Setting, kind: str, options: RolloutOptions) -> Result:
 
 def grasps(setting: Setting, options: RolloutOptions, policy: Path | None) -> Iterator[tuple[str, State]]:
     """Target poses that held this object in the same simulator."""
-    ways = [("h_T by tracking", partial(track, options=replace(options, seed=options.seed + 1000)))]
+    ways = [("h_T by tracking", tracked_grasps(setting, replace(options, seed=options.seed + 1000)))]
     if policy:
-        ways.append(("h_T by policy", partial(act, policy=load_policy(policy), options=options)))
-    for kind, roll in ways:
+        ways.append(("h_T by policy", policy_grasps(setting, load_policy(policy), options)))
+    for kind, attempts in ways:
         try:
-            recording, report = roll(setting, progress=silent)
+            recording, report = best_of(attempts, options.max_attempts, STEPS, silent)
         except (ValueError, UnstableSimulationError):
             continue
         if report.success:

@@ -20,11 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pam_nodes.conditions.backends import THREADS, chosen, drawer_for, numba_works
+from pam_nodes.conditions.backends import chosen, drawer_for, numba_works
 from pam_nodes.conditions.clip import render_clip
 from pam_nodes.conditions.frames import WANT, blank_frames
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
 from pam_nodes.conditions.scene import Scene
+from pam_nodes.conditions.threads import THREADS
 from pam_nodes.geometry.camera_build import orbit_camera
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import place_hand, preset_pose

@@ -17,7 +17,7 @@ LAYERS = [
     {"grasp"},
     {"hands"},
     {"geometry"},
-    {"progress", "weights", "chart", "assets"},
+    {"progress", "weights", "chart", "assets", "tensor_files"},
 ]
 HEAVY = {"torch", "diffusers", "mujoco", "scipy", "trimesh", "transformers", "smplx", "pyrender"}
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

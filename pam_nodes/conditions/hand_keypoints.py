@@ -12,6 +12,7 @@ from ..geometry.camera_build import project
 from ..progress import Progress, silent
 from .keypoints import auto_scale, draw_hand, draw_missing_hand, merge_hands, thumb_is_nearer
 from .openpose import draw_openpose_hand
+from .painted import Painted
 
 VISIBLE, BEHIND_HAND, BEHIND_OBJECT, OUTSIDE = range(4)
 CONFIDENCE = {VISIBLE: 1.0, BEHIND_HAND: 0.5, BEHIND_OBJECT: 0.5, OUTSIDE: 0.0}
@@ -145,6 +146,17 @@ def draw_keypoints(
         _draw_frame(picture, keypoints, t, look, None if surfaces is None else [surface[t] for surface in surfaces])
         progress(t + 1, len(keypoints))
     return pictures
+
+
+def keypoint_pictures(keypoints: HandKeypoints, look: KeypointLook = KeypointLook()) -> Painted:
+    """``draw_keypoints`` without surfaces a picture at a time, when it is looked at."""
+
+    def paint(t: int) -> np.ndarray:
+        picture = np.zeros((keypoints.height, keypoints.width, 3), np.uint8)
+        _draw_frame(picture, keypoints, t, look, None)
+        return picture
+
+    return Painted(paint, range(len(keypoints)), keypoints.height, keypoints.width)
 
 
 def _draw_frame(picture: np.ndarray, keypoints: HandKeypoints, t: int, look: KeypointLook, surfaces: list[np.ndarray] | None) -> None:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from ..hands.model import HandModel
-from ..progress import Progress
-from .attempts import Attempt, best_of
-from .carry import carry_on, carry_steps
+from .attempts import Attempt, attempt_of
+from .carry import carry_on
 from .controller import APPROACH_SPEED, Goal, Recording, Tick, approach_curve, clear_rise, min_jerk
 from .policy import GraspPolicy
 from .policy_objectives import STANDOFF, TRIES, Objective, ObjectiveChoice, Part, objective_of_pose, sample_objective
 from .policy_scene import PolicyScene, hand_center
-from .quality import assess
 from .scene import CONTROL_RATE, State
 from .setting import RolloutOptions, Setting
-from .trajectory import GraspReport
+from .target import check_target
 
 GRASP_STEPS, LIFT_STEPS, HOLD_STEPS = 130, 70, 40
 """Control steps. GraspXL grasps for 130, then pulls up for 50 and gets as far as it gets (specs: graspxl 7); here the wrist is led to the
@@ -36,39 +35,33 @@ CURL = np.tile([0.0, 0.0, 0.35], 15)
 CANDIDATES, ENOUGH = 24, 240
 """Objectives among which to choose, and how many that dip under the table are looked at when there are not so many that stay above."""
 
-TABLE_MARGIN, TABLE_LIMIT = 0.006, -0.015
-"""Metres above the table that joints and tips should stay on a sampled way in, and must where there is such a way. Fingers reach further
+TABLE_MARGIN, TABLE_LIMIT = 0.0, -0.01
+"""Metres above the table that skin should stay on a sampled way in, and must where there is such a way. Fingers that close reach further
 under what lies flat: the table does not push back (specs: graspxl 4)."""
 
 RAISE, RAISE_TO = 0.015, -0.008
 """Metres by which a grasp is raised at most, and up to which, to keep out of the table. It makes no difference to its success."""
 
-UNDER_TABLE = 0.02
-"""Metres under the table from which the report says so."""
+STEPS = MAX_APPROACH + GRASP_STEPS + LIFT_STEPS + HOLD_STEPS
+"""Control steps of an attempt at most, without a carry."""
 
 TARGET_NOISE = 0.008
 TRAINED_BETAS = 0.5
 """Largest shape coefficient still called the shape the policy was trained on, which is zero."""
 
 
-def act(setting: Setting, policy: GraspPolicy, options: RolloutOptions, progress: Progress) -> tuple[Recording, GraspReport]:
-    """Let the policy grasp, with other objectives until one works.
+def policy_grasps(setting: Setting, policy: GraspPolicy, options: RolloutOptions) -> Iterator[Attempt]:
+    """Attempts in which the policy moves the hand, each with another objective.
 
     Raises:
         ValueError: no objective suits the object.
-        UnstableSimulationError: every attempt diverged.
     """
     opened = start_hinges(setting.hand)
     scene = PolicyScene(setting.body, setting.limits(opened), setting.shape, setting.mass, setting.avoid)
     setting.check_start(scene)
     scene.set_friction(options.friction)
-    objectives = _objectives(scene, setting, options, opened)
-    steps = MAX_APPROACH + GRASP_STEPS + LIFT_STEPS + HOLD_STEPS
-    if options.carry is not None:
-        steps += carry_steps(setting.first.object_to_world, options.carry.goal)
-    attempts = (_attempt(scene, setting, policy, options, opened, objective) for objective in objectives)
-    recording, report = best_of(attempts, options.max_attempts, steps, progress)
-    return recording, replace(report, message=report.message + _table_note(scene, recording) + _shape_note(setting))
+    for objective in _objectives(scene, setting, options, opened):
+        yield attempt_of(partial(_episode, scene, setting, policy, options, opened, objective), setting, options, "policy")
 
 
 def start_hinges(hand: HandModel) -> np.ndarray:
@@ -92,6 +85,7 @@ def _objectives(scene: PolicyScene, setting: Setting, options: RolloutOptions, o
     if setting.grasp is None:
         yield from _sampled(scene, setting, options, opened, rng)
         return
+    check_target(setting.grasp)
     turn, origin = pose[:3, :3], pose[:3, 3]
     scene.reset(replace(setting.first, hinges=opened))
     center = hand_center(scene.points(), setting.first)
@@ -111,7 +105,7 @@ def _sampled(
     part, avoid = Part.of(setting.shape), Part.of(setting.avoid) if setting.avoid else None
     choice = _in_object(options.choice, pose)
     wanted = max(CANDIDATES, 3 * options.max_attempts)
-    ways = _ways(scene, setting.first, opened)
+    ways = _ways(setting, scene.limits, opened)
     middle = pose[:3, :3] @ part.centroid + pose[:3, 3]
     side = (setting.first.wrist - middle) / (np.linalg.norm(setting.first.wrist - middle) + 1e-9)
     clear, low = [], []
@@ -157,13 +151,11 @@ def _in_object(choice: ObjectiveChoice, pose: np.ndarray) -> ObjectiveChoice:
     return replace(choice, heading=heading, midpoint=midpoint)
 
 
-def _ways(scene: PolicyScene, first: State, opened: np.ndarray) -> list[tuple[float, np.ndarray]]:
-    """Metres from the start of an episode, with the (21, 3) joints and tips there, wrist frame: open, near, half closed at the end."""
-    ways = []
-    for way, hinges in ((0.0, opened), (0.7 * STANDOFF, opened), (STANDOFF, opened + CURL)):
-        scene.reset(replace(first, hinges=np.clip(hinges, *scene.limits.T)))
-        ways.append((way, (scene.points() - first.wrist) @ first.rotation))
-    return ways
+def _ways(setting: Setting, limits: np.ndarray, opened: np.ndarray) -> list[tuple[float, np.ndarray]]:
+    """Metres from the start of an episode, with the (V, 3) skin there, wrist frame: open, near, half closed at the end."""
+    ways = ((0.0, opened), (0.7 * STANDOFF, opened), (STANDOFF, opened + CURL))
+    poses = [State(np.zeros(3), np.eye(3), np.clip(hinges, *limits.T), np.eye(4)) for _, hinges in ways]
+    return [(way, points) for (way, _), points in zip(ways, setting.skin(poses), strict=True)]
 
 
 def _above_table(objective: Objective, pose: np.ndarray, ways: list[tuple[float, np.ndarray]]) -> tuple[Objective, float]:
@@ -172,18 +164,6 @@ def _above_table(objective: Objective, pose: np.ndarray, ways: list[tuple[float,
     lowest = min(float((points @ start.rotation[2]).min() + start.wrist[2] - way * heading[2]) for way, points in ways)
     up = float(np.clip(RAISE_TO - lowest, 0.0, RAISE))
     return objective.moved(pose[2, :3] * up), lowest + up
-
-
-def _attempt(
-    scene: PolicyScene, setting: Setting, policy: GraspPolicy, options: RolloutOptions, opened: np.ndarray, objective: Objective
-) -> Attempt:
-    def attempt(number, tick):
-        recording = _episode(scene, setting, policy, options, opened, objective, tick)
-        goal = options.carry.goal if options.carry else None
-        report = assess(recording, setting.center_of_mass, options.lift_height, number, goal)
-        return recording, report
-
-    return attempt
 
 
 def _episode(
@@ -251,13 +231,7 @@ def _turn_time(first: State, begin: State) -> float:
     return Rotation.from_matrix(begin.rotation @ first.rotation.T).magnitude() / 2.0
 
 
-def _table_note(scene: PolicyScene, recording: Recording) -> str:
-    """A sentence when the hand reaches under the table, which does not stop it."""
-    lowest = min(scene.hand_points(s.wrist, Rotation.from_matrix(s.rotation), s.hinges)[:, 2].min() for s in recording.states[::5])
-    return f" Fingers reach {-lowest * 100:.0f} cm under the table to get around it." if lowest < -UNDER_TABLE else ""
-
-
-def _shape_note(setting: Setting) -> str:
+def shape_note(setting: Setting) -> str:
     """A sentence when the hand is not the one the policy was trained on."""
     if not setting.hand.is_mano:
         return f" The policy was trained on MANO's hand; '{setting.hand.name}' has other proportions."

@@ -16,12 +16,22 @@ LIFTED, SLIP = 0.1, 0.02
 STEADY = np.radians(30)
 """Tilt of the object at which an attempt is taken at once; a successful one that tilts it more is kept in case no better one comes."""
 
+UNDER_TABLE = 0.01
+"""Metres that skin may be under the table: about what it would give. Other grasps are tried before one that goes deeper is taken."""
 
 ARRIVED, ALIGNED = 0.03, np.radians(20)
 """Metres and radians from its goal within which an object has arrived."""
 
 
-def assess(recording: Recording, center: np.ndarray, lift_height: float, attempts: int, goal: np.ndarray | None = None) -> GraspReport:
+def assess(
+    recording: Recording,
+    center: np.ndarray,
+    lift_height: float,
+    attempts: int,
+    goal: np.ndarray | None = None,
+    below_table: float = 0.0,
+    controller: str = "tracking",
+) -> GraspReport:
     """Report of one attempt.
 
     Args:
@@ -30,6 +40,8 @@ def assess(recording: Recording, center: np.ndarray, lift_height: float, attempt
         lift_height: metres that were asked for; half of it is enough when it is small.
         attempts: how many were made so far.
         goal: (4, 4) object_to_world at the end, if the object was carried.
+        below_table: metres by which the hand reaches under the table.
+        controller: what moved the hand.
     """
     first, last = recording.states[0], recording.states[recording.end]
     lifted = float((_world(last, center) - _world(first, center))[2])
@@ -49,11 +61,13 @@ def assess(recording: Recording, center: np.ndarray, lift_height: float, attempt
         message = "The hand lost the object or never touched it: move the target pose or the start pose closer around it."
     else:
         message = f"The object rose only {max(lifted, 0) * 100:.0f} cm: try another pose, more attempts or a lighter object."
+    if success and below_table > UNDER_TABLE:
+        message += f" Fingers reach {below_table * 100:.0f} cm under the table to get around it."
     if distance is not None and success and not (distance < ARRIVED and angle < ALIGNED):
         success = False
         message = f"Lifted, but the object ended {distance * 100:.0f} cm and {np.degrees(angle):.0f} degrees from its goal."
     mean, deepest = contact_summary(recording.overlaps)
-    return GraspReport(success, lifted, slip, deepest, links, attempts, message, tilt, mean, distance, angle)
+    return GraspReport(success, lifted, slip, deepest, links, attempts, message, tilt, mean, distance, angle, below_table, controller)
 
 
 def contact_summary(overlaps: Sequence[float]) -> tuple[float, float]:
@@ -69,9 +83,15 @@ def _from_goal(state: State, center: np.ndarray, goal: np.ndarray) -> tuple[floa
     return float(np.linalg.norm(offset)), float(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
 
 
-def merit(report: GraspReport) -> tuple[bool, float]:
-    """Order of attempts: success first, then upright and firmly held ones."""
-    return report.success, min(report.lifted, 2 * LIFTED) - report.slip - 0.1 * report.tilt
+def good(report: GraspReport) -> bool:
+    """Whether to look no further: held upright, and grasped without reaching under the table."""
+    return report.success and report.tilt < STEADY and report.below_table <= UNDER_TABLE
+
+
+def merit(report: GraspReport) -> tuple[bool, bool, float]:
+    """Order of attempts: success first, then those above the table, then upright and firmly held ones that go least under it."""
+    firm = min(report.lifted, 2 * LIFTED) - report.slip - 0.1 * report.tilt
+    return report.success, report.below_table <= UNDER_TABLE, firm - 2 * report.below_table
 
 
 def _world(state: State, center: np.ndarray) -> np.ndarray:

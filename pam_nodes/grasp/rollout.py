@@ -11,15 +11,17 @@ from ..hands.files import mirrored
 from ..hands.model import HandModel
 from ..hands.pose import HandPose
 from ..progress import Progress, silent
-from .carry import check_carry
+from . import policy_rollout, tracking_rollout
+from .attempts import best_of, in_turn
+from .carry import carry_steps, check_carry
 from .controller import Recording
 from .mirror import mirror_mesh, mirror_point, mirror_pose, mirror_transforms
 from .policy import GraspPolicy
-from .policy_rollout import act, with_fixed_pinky
+from .policy_rollout import policy_grasps, shape_note, with_fixed_pinky
 from .resample import resample
 from .scene import warnings_to_log
-from .setting import RolloutOptions, prepare, wrist_origin
-from .tracking_rollout import track
+from .setting import RolloutOptions, Setting, prepare, wrist_origin
+from .tracking_rollout import tracked_grasps, unrest
 from .trajectory import GraspReport, HandTrack, ObjectTrack, Trajectory
 
 POLICY_SPEED = 0.9
@@ -60,16 +62,30 @@ def rollout(
     avoid = options.choice.avoid
     setting = prepare(hand, start, mesh, target, avoid, options)
     with warnings_to_log():
-        if policy is None:
-            recording, report = track(setting, options, progress)
-        else:
-            recording, report = act(setting, policy, options, progress)
-            if options.fix_pinky:
-                recording = with_fixed_pinky(recording)
+        recording, report = _grasp(setting, policy, options, progress)
     if options.require_success and not report.success:
         raise ValueError(f"No stable grasp of the {mesh.name} in {report.attempts} attempts. {report.message}")
-    speed = 0.0 if policy is None else POLICY_SPEED
+    speed = POLICY_SPEED if report.controller == "policy" else 0.0
     return _trajectory(hand, start, mesh, recording, report, options, speed)
+
+
+def _grasp(setting: Setting, policy: GraspPolicy | None, options: RolloutOptions, progress: Progress) -> tuple[Recording, GraspReport]:
+    """The best attempt. The policy is helped out by tracking where it fails or reaches under the table, as at flat things."""
+    attempts, steps, choice = tracked_grasps(setting, options), max(policy_rollout.STEPS, tracking_rollout.STEPS), options.choice
+    if policy is not None:
+        own = policy_grasps(setting, policy, options)
+        aided = setting.grasp is None and choice.turn is None and choice.avoid is None
+        attempts = in_turn(own, attempts) if aided else own
+    if options.carry is not None:
+        steps += carry_steps(setting.first.object_to_world, options.carry.goal)
+    recording, report = best_of(attempts, options.max_attempts, steps, progress)
+    notes = "" if report.success else unrest(setting)
+    if report.controller == "policy":
+        notes += shape_note(setting)
+        recording = with_fixed_pinky(recording) if options.fix_pinky else recording
+    elif policy is not None:
+        notes += " Held by tracking: the policy's own grasps failed or reached under the table."
+    return recording, replace(report, message=report.message + notes)
 
 
 def _check(hand: HandModel, start: HandPose, target: HandPose | None, mesh: ObjectMesh, options: RolloutOptions) -> None:
@@ -103,7 +119,7 @@ def _trajectory(
 ) -> Trajectory:
     """Frames of the recording; the first is h_0 and o_0 to the bit."""
     wrist, orient, hand_pose, objects = resample(recording.states, options.length, speed)
-    transl = wrist - wrist_origin(hand, start)
+    transl = wrist - wrist_origin(hand, start.betas)
     orient[0], hand_pose[0], transl[0], objects[0] = start.global_orient[0], start.hand_pose[0], start.transl[0], mesh.object_to_world
     pose = replace(start, global_orient=orient, hand_pose=hand_pose, transl=transl)
     return Trajectory((HandTrack(hand, pose),), _object_tracks(mesh, options, objects), options.fps, report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,9 +12,10 @@ from ..geometry.mesh import ObjectMesh
 from ..hands.joints import rest_joints
 from ..hands.model import HandModel
 from ..hands.pose import HandPose
+from ..hands.skinning import skin
 from .carry import Carry
 from .collision import MIN_MASS, CollisionShape, collision_shape
-from .hand_body import HandBody, build_hand_body, to_hinges
+from .hand_body import HandBody, build_hand_body, to_hand_pose, to_hinges
 from .mjcf import inertia_of
 from .policy_objectives import ObjectiveChoice
 from .scene import Scene, State
@@ -85,6 +87,19 @@ class Setting:
         states = [self.first] + ([self.grasp] if self.grasp else [])
         return self.body.widened(*angles, *(state.hinges for state in states))
 
+    def below_table(self, states: Sequence[State]) -> float:
+        """Metres by which the skin reaches under the table, and under where h_0 and h_T have it."""
+        given = [self.first] + ([self.grasp] if self.grasp else [])
+        heights = self.skin([*given, *states])[..., 2].min(1)
+        return max(0.0, float(min(0.0, *heights[: len(given)]) - heights.min()))
+
+    def skin(self, states: Sequence[State]) -> np.ndarray:
+        """(N, V, 3) vertices of the hand, world frame, metres."""
+        orient = Rotation.from_matrix([state.rotation for state in states]).as_rotvec()
+        hand_pose = to_hand_pose(np.stack([state.hinges for state in states]))
+        transl = np.stack([state.wrist for state in states]) - wrist_origin(self.hand, self.body.betas)
+        return skin(self.hand, HandPose(orient, hand_pose, transl, self.body.betas)).vertices
+
     def check_start(self, scene: Scene) -> None:
         """Raise ValueError when the hand begins inside the object."""
         depth, _ = scene.overlap(self.first)
@@ -113,13 +128,13 @@ def prepare(
     return Setting(hand, build_hand_body(hand, start.betas), shape, other, mass, center, first, grasp, mesh.name)
 
 
-def wrist_origin(hand: HandModel, pose: HandPose) -> np.ndarray:
+def wrist_origin(hand: HandModel, betas: np.ndarray) -> np.ndarray:
     """(3,) J0(betas): where the wrist is for a zero ``transl``."""
-    return np.asarray(rest_joints(hand, pose.betas)[0], dtype=np.float64)
+    return np.asarray(rest_joints(hand, betas)[0], dtype=np.float64)
 
 
 def _state(hand: HandModel, pose: HandPose, mesh: ObjectMesh) -> State:
     """A hand pose of one frame with the object at its start."""
     rotation = Rotation.from_rotvec(np.asarray(pose.global_orient[0], dtype=np.float64)).as_matrix()
-    wrist = wrist_origin(hand, pose) + pose.transl[0]
+    wrist = wrist_origin(hand, pose.betas) + pose.transl[0]
     return State(wrist, rotation, to_hinges(pose.hand_pose[0]), np.asarray(mesh.object_to_world, dtype=np.float64))

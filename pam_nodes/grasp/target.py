@@ -11,8 +11,12 @@ from scipy.spatial.transform import Rotation
 from .controller import Goal
 from .scene import Scene, State
 
-MAX_OVERLAP = 0.02
-"""Metres h_T may lie inside the object; the simulated fingers stop at the surface instead."""
+MAX_OVERLAP, MAX_PALM = 0.03, 0.02
+"""Metres the links, and the bones of the palm, of h_T may lie inside the object; the simulated fingers stop at the surface instead. Links
+are capsules, which go about half as deep again as the skin around them."""
+
+MAX_BELOW = 0.02
+"""Metres the wrist of h_T may be under the table."""
 
 OPENINGS = (0.35, 0.5, 0.7, 0.9)
 """Radians by which the fingers open on the way to h_T: the first that clears the object."""
@@ -33,12 +37,13 @@ def target_goals(scene: Scene, start: State, grasp: State, name: str) -> list[Go
     Raises:
         ValueError: the hand of h_T is deep inside the object.
     """
-    depth = _depth_inside(scene, grasp)
-    if depth > MAX_OVERLAP:
-        raise ValueError(
-            f"The target pose h_T is {depth * 1000:.0f} mm inside the {name}, expected at most {MAX_OVERLAP * 1000:.0f} mm: "
-            "move the target pose outwards or open its fingers."
-        )
+    check_target(grasp)
+    for depth, most in ((_palm_inside(scene, grasp), MAX_PALM), (scene.overlap(grasp)[0], MAX_OVERLAP)):
+        if depth > most:
+            raise ValueError(
+                f"The target pose h_T is {depth * 1000:.0f} mm inside the {name}, expected at most {most * 1000:.0f} mm: "
+                "move the target pose outwards or open its fingers."
+            )
     if _runs_through(scene, grasp):
         raise ValueError(f"The palm of the target pose h_T runs through the {name}: move the target pose outwards.")
     scene.reset(grasp)
@@ -46,16 +51,24 @@ def target_goals(scene: Scene, start: State, grasp: State, name: str) -> list[Go
     return [_way_in(scene, start, grasp, _opened(scene, grasp, direction)) for direction in directions]
 
 
-def _depth_inside(scene: Scene, grasp: State) -> float:
-    """Deepest overlap of the hand with the object, of the palm's bones also with its convex hull, metres."""
-    overlap, _ = scene.overlap(grasp)
+def check_target(grasp: State) -> None:
+    """Raise ValueError when the wrist of h_T is under the table, where no arm comes from."""
+    if grasp.wrist[2] < -MAX_BELOW:
+        raise ValueError(
+            f"The wrist of the target pose h_T is {-grasp.wrist[2] * 100:.0f} cm under the table (z = 0), expected above it: "
+            "grasp the object from another side, or place object and target higher."
+        )
+
+
+def _palm_inside(scene: Scene, grasp: State) -> float:
+    """Deepest overlap of the palm's bones with the convex hull of the object, metres; negative outside."""
     knuckles = scene.body.joints[[1, 4, 7, 10]]
     palm = np.concatenate([knuckles * along for along in np.linspace(0, 1, 6)]) @ grasp.rotation.T + grasp.wrist
     pose = grasp.object_to_world
     in_object = (palm - pose[:3, 3]) @ pose[:3, :3]
     hull = ConvexHull(np.concatenate(scene.shape.pieces))
     inside = -(in_object @ hull.equations[:, :3].T + hull.equations[:, 3]).max(1)
-    return max(overlap, float(inside.max()))
+    return float(inside.max())
 
 
 def _runs_through(scene: Scene, grasp: State) -> bool:

@@ -4,53 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..progress import Progress
-from .attempts import Attempt, best_of
-from .carry import carry_steps
-from .controller import CLOSE_STEPS, HOLD_STEPS, LIFT_STEPS, Goal, Recording, Tuning, run_attempt
+from .attempts import Attempt, attempt_of
+from .controller import CLOSE_STEPS, HOLD_STEPS, LIFT_STEPS, Goal, Tuning, run_attempt
 from .objectives import sample_goals
-from .quality import assess
-from .scene import Scene, State
+from .scene import Scene
 from .setting import RolloutOptions, Setting
 from .target import target_goals
-from .trajectory import GraspReport
 
 DEEPER = 0.01
 """Metres by which each later attempt at a target pose goes further; its fingers then close until contact, whatever the pose says."""
 
-STEPS_PER_ATTEMPT = 250 + CLOSE_STEPS + LIFT_STEPS + HOLD_STEPS
+STEPS = 250 + CLOSE_STEPS + LIFT_STEPS + HOLD_STEPS
+"""Control steps of an attempt at most, without a carry."""
 
 
-def track(setting: Setting, options: RolloutOptions, progress: Progress) -> tuple[Recording, GraspReport]:
-    """Approach, close, squeeze, lift and hold, with variations until it works.
+def tracked_grasps(setting: Setting, options: RolloutOptions) -> Iterator[Attempt]:
+    """Attempts that approach, close, squeeze, lift and hold, each with other variations.
 
     Raises:
         ValueError: no grasp of this object can be tried.
-        UnstableSimulationError: every attempt diverged.
     """
     scene = Scene(setting.body, setting.limits(np.zeros(45)), setting.shape, setting.mass, setting.avoid)
     setting.check_start(scene)
-    steps = STEPS_PER_ATTEMPT
-    if options.carry is not None:
-        steps += carry_steps(setting.first.object_to_world, options.carry.goal)
-    plans = _plans(scene, setting, options)
-    recording, report = best_of((_attempt(scene, setting, options, *plan) for plan in plans), options.max_attempts, steps, progress)
-    if not report.success:
-        report = replace(report, message=f"{report.message}{_unrest(scene, setting.first, setting.name)}")
-    return recording, report
-
-
-def _attempt(scene: Scene, setting: Setting, options: RolloutOptions, goal: Goal, tuning: Tuning) -> Attempt:
-    def attempt(number, tick):
-        recording = run_attempt(scene, setting.first, goal, tuning, options.lift_height, tick, options.carry)
-        wanted = options.carry.goal if options.carry else None
-        return recording, assess(recording, setting.center_of_mass, options.lift_height, number, wanted)
-
-    return attempt
+    for goal, tuning in _plans(scene, setting, options):
+        run = partial(run_attempt, scene, setting.first, goal, tuning, options.lift_height, carry=options.carry)
+        yield attempt_of(run, setting, options, "tracking")
 
 
 def _plans(scene: Scene, setting: Setting, options: RolloutOptions) -> Iterator[tuple[Goal, Tuning]]:
@@ -84,12 +67,14 @@ def _varied(goal: Goal, friction: float, rng: np.random.Generator) -> tuple[Goal
     return replace(goal, wrist=goal.wrist + rng.normal(scale=0.004, size=3)), tuning
 
 
-def _unrest(scene: Scene, first: State, name: str) -> str:
+def unrest(setting: Setting) -> str:
     """A sentence when the object does not stay where it was placed while the hand stands still, else nothing."""
+    first = setting.first
+    scene = Scene(setting.body, setting.limits(np.zeros(45)), setting.shape, setting.mass, setting.avoid)
     scene.reset(first)
     for _ in range(60):
         scene.command(first.wrist, Rotation.from_matrix(first.rotation), first.hinges)
     moved = np.linalg.norm(scene.state().object_to_world[:3, 3] - first.object_to_world[:3, 3])
     if moved < 0.02:
         return ""
-    return f" The {name} does not rest at its start pose, it moves {moved * 100:.0f} cm by itself: place it on the table."
+    return f" The {setting.name} does not rest at its start pose, it moves {moved * 100:.0f} cm by itself: place it on the table."

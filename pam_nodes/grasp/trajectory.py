@@ -41,6 +41,8 @@ class GraspReport:
         message: one sentence for people.
         tilt: by how much the object's vertical axis turned from the start to the end of the hold.
         goal_distance, goal_angle: of the object from its goal at the end, None without a goal.
+        below_table: by how much the skin reaches under the table, and under where the given poses have it.
+        controller: "policy" or "tracking", what moved the hand.
     """
 
     success: bool
@@ -54,6 +56,8 @@ class GraspReport:
     penetration_mean: float = 0.0
     goal_distance: float | None = None
     goal_angle: float | None = None
+    below_table: float = 0.0
+    controller: str = "tracking"
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,10 @@ MODULES = (
     "preview",
     "prompt",
     "appearance",
+    "appearance_tools",
     "assess",
     "motion",
+    "motion_clip",
     "mini",
 )
 

@@ -8,7 +8,7 @@ import pytest
 
 from pam_nodes.conditions import raster
 from pam_nodes.conditions.backends import chosen, numba_works
-from pam_nodes.conditions.clip import render_chunks, render_clip
+from pam_nodes.conditions.clip import render_clip
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
 from pam_nodes.conditions.surface import resolve
 from pam_nodes.geometry.camera_build import orbit_camera
@@ -134,15 +134,6 @@ def test_camera_inside_a_mesh_sees_its_inside():
     drawn = render_clip([track], camera(), ALL, backend="numpy")
     assert (drawn.instance_ids == 1).all() and drawn.depth.max() < 0.101
     assert (drawn.normals[..., 2] > 127).all(), "the inside shows normals that face the camera"
-
-
-def test_chunks_are_the_clip_in_pieces(tracks):
-    cam = view("wide")
-    steps = []
-    pieces = list(render_chunks(tracks, cam, ALL, memory=1, progress=lambda *step: steps.append(step)))
-    whole = render_clip(tracks, cam, ALL)
-    assert [len(piece) for piece in pieces] == [1, 1, 1] and steps == [(1, 3), (2, 3), (3, 3)]
-    np.testing.assert_array_equal(np.concatenate([piece.depth for piece in pieces]), whole.depth)
 
 
 def test_conditions_and_preview_in_one_pass_are_those_of_two(tracks):

@@ -1,6 +1,5 @@
 """Rollouts by a policy: a plain network that closes the hand for what must always hold, GraspXL's own where it is at hand."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,15 +12,16 @@ from pam_nodes.geometry.simplify import cluster
 from pam_nodes.grasp import policy_rollout as module
 from pam_nodes.grasp.carry import Carry
 from pam_nodes.grasp.collision import collision_shape
-from pam_nodes.grasp.controller import Recording
 from pam_nodes.grasp.edit import pick_frame
 from pam_nodes.grasp.mirror import mirror_mesh, mirror_pose
 from pam_nodes.grasp.policy import load_policy
 from pam_nodes.grasp.policy_objectives import ObjectiveChoice, Part, sample_objective
 from pam_nodes.grasp.policy_scene import PolicyScene
+from pam_nodes.grasp.quality import UNDER_TABLE, good, merit
 from pam_nodes.grasp.rollout import rollout
 from pam_nodes.grasp.scene import UnstableSimulationError
 from pam_nodes.grasp.setting import RolloutOptions, prepare
+from pam_nodes.grasp.trajectory import GraspReport
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.joints import rest_joints
 from pam_nodes.hands.posing import place_hand
@@ -90,9 +90,9 @@ def test_objects_no_hand_can_span(plain):
         run(plain, mesh=placed("ball", 4.0), start=("relaxed", (0, -0.4, 0.3), (0, 0, 0)))
 
 
-def flat() -> ObjectMesh:
-    """A book that lies on the table."""
-    box = trimesh.creation.box((0.2, 0.11, 0.02))
+def flat(width=0.11) -> ObjectMesh:
+    """A book, or something narrower, that lies on the table; dimensions in metres."""
+    box = trimesh.creation.box((0.2, width, 0.02))
     return place_object(ObjectMesh(box.vertices.astype(np.float32), box.faces, "book"), (0, 0, 0), (0, 0, 0))
 
 
@@ -100,12 +100,46 @@ def test_what_lies_flat_is_tried(plain):
     assert len(run(plain, mesh=flat())) == 25
 
 
-def test_reaching_under_the_table_is_reported():
-    setting = prepare(load_default_hand(), posed(FRONT), placed("can"), None, None, RolloutOptions())
-    scene = PolicyScene(setting.body, setting.limits(), setting.shape, setting.mass)
-    below = replace(setting.first, wrist=np.array([0.0, -0.3, -0.05]))
-    assert module._table_note(scene, Recording((setting.first,), 0, 0, (), ())) == ""
-    assert re.fullmatch(r" Fingers reach \d+ cm under the table .*", module._table_note(scene, Recording((below,), 0, 0, (), ())))
+def test_depth_under_the_table_is_that_of_the_skin():
+    """Beyond what the given poses have: a start pose under the table is not the rollout's doing."""
+    hand = load_default_hand()
+    setting = prepare(hand, posed(FRONT), placed("can"), None, None, RolloutOptions())
+    lowest = skin(hand, posed(FRONT)).vertices[..., 2].min()
+    low, lower = (replace(setting.first, wrist=setting.first.wrist - [0, 0, lowest + depth]) for depth in (0.05, 0.08))
+    assert setting.below_table([setting.first]) == 0
+    assert setting.below_table([setting.first, low]) == pytest.approx(0.05, abs=1e-5)
+    assert replace(setting, first=low).below_table([setting.first, low]) == 0
+    assert replace(setting, grasp=low).below_table([lower]) == pytest.approx(0.03, abs=1e-5)
+
+
+def test_grasps_under_the_table_come_last():
+    above = GraspReport(True, 0.2, 0.001, 0, 3, 1, below_table=UNDER_TABLE)
+    tilted, under, lost = replace(above, tilt=2.0), replace(above, below_table=0.03), replace(above, success=False)
+    assert good(above) and not good(under) and not good(tilted) and not good(lost)
+    assert sorted([lost, above, replace(under, below_table=0.05), tilted, under], key=merit, reverse=True) == [
+        above,
+        tilted,
+        under,
+        replace(under, below_table=0.05),
+        lost,
+    ]
+
+
+def test_tracking_helps_where_the_policy_fails(plain):
+    """Not where the person fixed what only the policy keeps to."""
+    helped = run(plain, "can", max_attempts=6).report
+    assert helped.success and helped.controller == "tracking" and 2 < helped.attempts <= 6
+    assert "Held by tracking" in helped.message
+    alone = run(plain, "can", max_attempts=3, choice=ObjectiveChoice(turn=0.3)).report
+    assert alone.controller == "policy" and "tracking" not in alone.message
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_targets_under_the_table_are_refused(plain, given):
+    hand = load_default_hand()
+    target = posed(("relaxed", (0, -0.1, -0.06), (0, 0, 0)))
+    with pytest.raises(ValueError, match=r"wrist of the target pose h_T is \d+ cm under the table"):
+        rollout(hand, posed(FRONT), placed("can"), target, RolloutOptions(), policy=plain if given else None)
 
 
 def test_objectives_that_nothing_meets(plain):
@@ -114,12 +148,12 @@ def test_objectives_that_nothing_meets(plain):
 
 
 def test_height_above_the_table_is_that_of_the_placed_hand():
-    """The quick way to it, against the hand put there in the simulation."""
+    """The quick way to it, against the hand put there."""
     setting = prepare(load_default_hand(), posed(FRONT), flat(), None, None, RolloutOptions())
     opened = module.start_hinges(setting.hand)
     scene = PolicyScene(setting.body, setting.limits(opened), setting.shape, setting.mass)
     pose, part, rng = setting.first.object_to_world, Part.of(setting.shape), np.random.default_rng(0)
-    ways = module._ways(scene, setting.first, opened)
+    ways = module._ways(setting, scene.limits, opened)
     drawn = [sample_objective(part, None, ObjectiveChoice(), np.eye(3), rng) for _ in range(100)]
     raised = 0
     for objective in filter(None, drawn):
@@ -128,9 +162,9 @@ def test_height_above_the_table_is_that_of_the_placed_hand():
         heights = []
         for way, curl in ((0.0, 0.0), (0.21, 0.0), (0.3, 1.0)):
             hinges = np.clip(opened + curl * module.CURL, *scene.limits.T)
-            scene.reset(replace(start, wrist=start.wrist - way * (pose[:3, :3] @ objective.heading), hinges=hinges))
-            heights.append(scene.points()[:, 2].min())
-        assert lowest == pytest.approx(min(heights), abs=1e-9)
+            placed_there = replace(start, wrist=start.wrist - way * (pose[:3, :3] @ objective.heading), hinges=hinges)
+            heights.append(setting.skin([placed_there])[..., 2].min())
+        assert lowest == pytest.approx(min(heights), abs=1e-6)
         raised += not np.allclose(moved.target, objective.target)
         assert np.linalg.norm(moved.target - objective.target) <= module.RAISE + 1e-12
     assert raised
@@ -203,8 +237,11 @@ def test_released_policy_lifts(released):
 
 
 def test_released_policy_lifts_what_lies_flat(released):
-    report = run(released, mesh=flat(), max_attempts=8).report
-    assert report.success, report.message
+    """A book is hard to take without reaching under it, and the report says so when it happens; a bar is pinched from above."""
+    book, bar = (run(released, mesh=flat(width), max_attempts=8).report for width in (0.11, 0.04))
+    assert book.success and bar.success
+    assert ("Fingers reach" in book.message) == (book.below_table > UNDER_TABLE)
+    assert bar.below_table <= UNDER_TABLE
 
 
 def test_released_policy_follows_a_target(released):
