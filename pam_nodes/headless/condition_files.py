@@ -1,7 +1,7 @@
 """Condition clips as folders: pictures people and other programs can open, exact labels beside them.
 
 ``conditions.json`` says fps, style and how everything was made; each modality is a folder of PNGs or one .mp4; ``labels.npz`` holds
-metric depth, instance ids and the camera. Folders of other programs are read too: pictures or clips by the pack's names or PAM's.
+metric depth, instance ids, the hands' joints and the camera. Folders of other programs are read too: pictures or clips by the pack's names or PAM's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..conditions.hand_keypoints import HandKeypoints
 from ..conditions.video import MODALITIES, ConditionVideo
 from ..geometry.camera import Camera
 from ..progress import Progress, silent
@@ -26,6 +27,8 @@ from .words import check_word
 log = logging.getLogger(__name__)
 NAME, FORMAT, VERSION = "conditions.json", "pam_conditions", 1
 LABELS, PREVIEW = "labels.npz", "preview"
+JOINTS = ("pixels", "visibility", "z", "sides")
+"""Of ``HandKeypoints``, in the labels with "joints_" before them."""
 OTHER_NAMES = {
     "segmentation": ("seg_mask", "seg"),
     "keypoints": ("hand_keypoints", "hand"),
@@ -68,6 +71,8 @@ def write_conditions(
                 save_picture(folder / name / f"{index:05}.png", frame)
     labels = {"intrinsics": camera.intrinsics, "world_to_camera": camera.world_to_camera}
     labels |= {name: getattr(clip, name) for name in ("metric_depth", "instance_ids") if getattr(clip, name) is not None}
+    if clip.joints is not None:
+        labels |= {f"joints_{name}": value for name in JOINTS if (value := getattr(clip.joints, name)) is not None}
     stream = io.BytesIO()
     np.savez_compressed(stream, **labels)
     save_bytes(folder / LABELS, stream.getvalue())
@@ -187,9 +192,19 @@ def _labelled(video: ConditionVideo, folder: Path) -> ConditionVideo:
     try:
         with np.load(path, allow_pickle=False) as file:
             labels = {name: file[name] for name in ("metric_depth", "instance_ids") if name in file.files}
+            joints = {name: file[f"joints_{name}"] for name in JOINTS if f"joints_{name}" in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"Expected depth and ids in {path}, could not read it ({error}): delete it or render again.") from error
     if any(values.shape != video.shape for values in labels.values()):
         log.warning("%s is of another size than the pictures and is left out.", path)
         return video
-    return replace(video, **labels)
+    return replace(video, **labels, joints=_joints(joints, video))
+
+
+def _joints(found: dict[str, np.ndarray], video: ConditionVideo) -> HandKeypoints | None:
+    """The hands' joints of a clip's labels, None if there are none or they are of another clip."""
+    length, height, width = video.shape
+    if not {"pixels", "visibility", "sides"} <= found.keys() or len(found["pixels"]) != length:
+        return None
+    sides = tuple(str(side) for side in found["sides"])
+    return HandKeypoints(found["pixels"], found["visibility"], sides, width, height, found.get("z"))
