@@ -1,7 +1,8 @@
 """Condition clips as folders: pictures people and other programs can open, exact labels beside them.
 
 ``conditions.json`` says fps, style and how everything was made; each modality is a folder of PNGs or one .mp4; ``labels.npz`` holds
-metric depth, instance ids, the hands' joints and the camera. Folders of other programs are read too: pictures or clips by the pack's names or PAM's.
+metric depth, instance ids, the hands' joints and the camera. Folders of other programs are read too: pictures or clips by the pack's
+names or PAM's.
 """
 
 from __future__ import annotations
