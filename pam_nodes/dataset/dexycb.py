@@ -1,7 +1,7 @@
 """DexYCB as PAM prepares it (pam_reference 1, 4.1; the layout of PAM's README).
 
-``ROOT/dexycb_videos/<subject>/<sequence>/<camera>/video.mp4`` and ``descriptions.json``, ``ROOT/dexycb_depth/.../depth.mp4`` (DepthCrafter),
-``ROOT/dexycb/.../labels_000000.npz`` (the data set's own), ``ROOT/dexycb_prompt.jsonl``. Segmentation and key points are made here.
+``ROOT/dexycb_videos/<subject>/<sequence>/<camera>/video.mp4`` and ``descriptions.json``, ``ROOT/dexycb_depth/.../depth.mp4`` of
+DepthCrafter, ``ROOT/dexycb/.../labels_000000.npz`` of the data set, ``ROOT/dexycb_prompt.jsonl``. Segmentation and key points are drawn.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def test_oakink2_clips(oakink2):
     np.testing.assert_array_equal(clip.conditions.depth[:, 10:30, 10:30], depth[:, 10:30, 10:30])
     assert not clip.conditions.depth[:, 0, 0].any() and not clip.conditions.depth[:, 40:].any()
     (root / "processed_seg_mask" / "scene/clip_0/output_seg.mp4").unlink()
-    with pytest.raises(FileNotFoundError, match="output_seg.mp4 beside the video"):
+    with pytest.raises(FileNotFoundError, match=r"output_seg\.mp4 beside the video"):
         OakInk2Clips(root).read("scene/clip_0")
 
 
