@@ -38,7 +38,7 @@ class Ranking:
     @property
     def report(self) -> str:
         """A line for each picture, the best marked, and what could not be measured."""
-        lines = [f"{'*' if i == self.best else ' '} {i}: {frame.line}" for i, frame in enumerate(self.frames)]
+        lines = [f"{'*' if i == self.best else ' '} {i}: {'; '.join(frame.lines)}" for i, frame in enumerate(self.frames)]
         if any(frame.hands is None for frame in self.frames):
             lines.append(f"Note: {NO_MODEL}")
         return "\n".join(lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import comfy.k_diffusion.sampling
 import comfy.samplers
 import torch
@@ -10,6 +12,8 @@ from comfy_extras.nodes_easycache import EasyCacheNode
 from ..motion.dpm import step
 from ..motion.schedule import PRESETS, alphas_cumprod, guidance_at, trailing_steps
 from .cogvideox_model import base_of
+
+log = logging.getLogger(__name__)
 
 
 def sigmas_of(model, steps: int, denoise: float = 1.0) -> torch.Tensor:
@@ -84,7 +88,9 @@ def sampling(model, positive, negative, preset: str, steps: int, cfg: float, gui
     """
     base_of(model)
     chosen = PRESETS[preset]
-    if chosen.reuse:
+    if chosen.reuse and "context_handler" in model.model_options:
+        log.warning("Steps are not reused in windows: core's step cache would mix them up.")
+    elif chosen.reuse:
         model = EasyCacheNode.execute(model, chosen.reuse, 0.15, 0.95, False).args[0]
     guider = MovingGuider(model)
     guider.set_conds(positive, negative)

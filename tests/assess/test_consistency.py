@@ -138,7 +138,7 @@ def test_best_picture_is_the_one_of_the_frame(needs_detector):
     assert ranking.best == 3 and ranking.scores[3] > 0.85 and min(ranking.scores) < 0.6
     assert ranking.frames[3].color.name == "blue" and ranking.frames[3].color.agreement > 0.7
     assert ranking.report.splitlines()[3].startswith("* 3: ") and "right hand" in ranking.report
-    assert ranking.annotated.shape == (6, 342, 480, 3)
+    assert ranking.annotated.shape == (6, 356, 480, 3)
     wrong = rank_pictures(pictures[3:4], video, 3, ["red"])
     assert wrong.scores[0] < ranking.scores[3] - 0.1
 
