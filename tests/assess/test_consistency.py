@@ -9,7 +9,7 @@ from pam_nodes.assess import score as score_module
 from pam_nodes.assess.consistency import ClipDemands, flicker, judge_clip, measure_clip, plot_clip
 from pam_nodes.assess.expected import HAND, OBJECT, expected
 from pam_nodes.assess.landmarks import available
-from pam_nodes.assess.ranking import item_of, pick_frame, rank_pictures
+from pam_nodes.assess.ranking import item_of, pick_frame, rank_pictures, the_only
 from pam_nodes.conditions.flow import UNKNOWN, VISIBLE, FlowVideo
 from pam_nodes.conditions.pack import pack_images, resized
 from pam_nodes.conditions.video import ConditionVideo
@@ -182,3 +182,6 @@ def test_picking():
         with pytest.raises(ValueError, match=message):
             pick_frame(*arguments)
     assert item_of(["a"], 2, 3, "") == "a" and item_of(["a", "b", "c"], 2, 3, "") == "c" and item_of([], 2, 3, "-") == "-"
+    assert the_only(["a"], "frame") == "a"
+    with pytest.raises(ValueError, match="Expected one condition bundle for all pictures, found 2"):
+        the_only(["a", "b"], "condition bundle")
