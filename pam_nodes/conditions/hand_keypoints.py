@@ -46,6 +46,16 @@ class HandKeypoints:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def frames(self, chosen: slice) -> HandKeypoints:
+        """The key points of some frames."""
+        z = None if self.z is None else self.z[chosen]
+        return replace(self, pixels=self.pixels[chosen], visibility=self.visibility[chosen], z=z)
+
+    def stretched(self, width: int, height: int) -> HandKeypoints:
+        """The key points of the same pictures stretched to another size; the corner of a picture is at (-0.5, -0.5)."""
+        scale = np.array([width / self.width, height / self.height])
+        return replace(self, pixels=(self.pixels + 0.5) * scale - 0.5, width=width, height=height)
+
 
 @dataclass(frozen=True)
 class KeypointLook:

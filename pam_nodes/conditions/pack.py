@@ -69,7 +69,7 @@ def resized(video: ConditionVideo, width: int, height: int) -> ConditionVideo:
     """
     if video.shape[1:] == (height, width):
         return video
-    changes: dict = {"flow": None}
+    changes: dict = {"flow": None, "joints": video.joints and video.joints.stretched(width, height)}
     for name in (*MODALITIES, "metric_depth", "instance_ids"):
         frames = getattr(video, name)
         if frames is not None:
@@ -102,13 +102,16 @@ def first_frames(video: ConditionVideo, length: int, stretch: bool = True) -> Co
     total = video.shape[0]
     if not 1 <= length <= total:
         raise ValueError(f"Expected a clip of at least {length} frames, found {total}: make a longer motion, or ask for fewer frames.")
-    step = total // length if stretch else 1
-    chosen = slice(0, step * length, step)
+    return part(video, slice(0, length * (total // length), total // length) if stretch else slice(0, length))
+
+
+def part(video: ConditionVideo, chosen: slice) -> ConditionVideo:
+    """Some frames of a clip; flow is kept where they are neighbours."""
     names = (*MODALITIES, "metric_depth", "instance_ids")
     changes = {name: video.stored(name)[chosen] for name in names if video.stored(name) is not None}
-    keeps_flow = video.flow is not None and step == 1
+    keeps_flow = video.flow is not None and chosen.step in (None, 1)
     flow = FlowVideo(video.flow.flow[chosen], video.flow.state[chosen]) if keeps_flow else None
-    return replace(video, **changes, flow=flow)
+    return replace(video, **changes, flow=flow, joints=video.joints and video.joints.frames(chosen))
 
 
 def fitted(
@@ -158,6 +161,8 @@ def pack_images(
         changes["metric_depth"] = None
     if "segmentation" in pictures:
         changes["instance_ids"] = None
+    if "keypoints" in pictures:
+        changes["joints"] = None
     return replace(video, **changes)
 
 

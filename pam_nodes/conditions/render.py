@@ -13,7 +13,7 @@ from ..progress import Progress, silent
 from .backends import loops_for
 from .clip import render_clip
 from .depth import depth_pictures
-from .hand_keypoints import HandKeypoints, KeypointLook, draw_keypoints, keypoint_pictures, project_hands
+from .hand_keypoints import HandKeypoints, KeypointLook, draw_keypoints, keypoint_pictures, project_hands, with_occlusion
 from .look import Look
 from .meshes import MeshTrack, deforming_track, rigid_track
 from .painted import Pictures
@@ -140,6 +140,7 @@ def film(
         normals=frames.normals,
         metric_depth=frames.depth,
         instance_ids=frames.instance_ids,
+        joints=with_occlusion(points, frames.depth, frames.instance_ids),
         num_hands=len(trajectory.hands),
         object_labels=tuple(track.mesh.label for track in trajectory.objects),
         sources=tuple(sources + ([("normals", "rendered, camera frame, y up")] if normals else [])),

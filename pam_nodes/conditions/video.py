@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from .flow import FlowVideo
+from .hand_keypoints import HandKeypoints
 from .painted import Field, Pictures
 
 MODALITIES = ("depth", "segmentation", "keypoints", "normals", "tracking")
@@ -23,6 +24,7 @@ class ConditionVideo:
         metric_depth: (T, H, W) float32 camera z in metres, 0 where nothing was hit, or None.
         instance_ids: (T, H, W) uint8: 0 background, 1..n_hands hands, then objects, or None.
         flow: forward optical flow of the clip, or None.
+        joints: where the hands' joints are in the pictures, and which can be seen, or None.
         num_hands: how many of the instance ids are hands.
         object_labels: YCB id of each object, in the order of their instance ids; empty if they are not known.
         fps: frames a second.
@@ -40,6 +42,7 @@ class ConditionVideo:
     metric_depth: np.ndarray | None = None
     instance_ids: np.ndarray | None = None
     flow: FlowVideo | None = None
+    joints: HandKeypoints | None = None
     num_hands: int = 1
     object_labels: tuple[int, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()

@@ -19,7 +19,7 @@ from ..mini.codec import PatchAutoencoder, PatchAutoencoder3D
 from ..mini.files import APPEARANCE, MOTION, MiniFiles
 from ..weights import require_complete
 from .checkpoints import load_checkpoint
-from .cogvideox import load_cogvideox, load_hoi_control
+from .cogvideox_model import load_cogvideox, load_hoi_control
 from .flux_control import load_hoi_controlnet
 
 T5_LENGTH = 32

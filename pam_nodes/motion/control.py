@@ -6,17 +6,17 @@ Key names are those of the released checkpoint (``transformer_blocks_copy``, ``c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention, silu
+from torch.nn.functional import gelu, linear, scaled_dot_product_attention, silu
+
+from .positions import Rotary
 
 RELEASED_SLOTS = ("tracking", "normals", "depth", "segmentation", "keypoints")
 PAPER_SLOTS = ("depth", "segmentation", "keypoints")
-
-Rotary = tuple[Tensor, Tensor]
-"""Cosines and sines (S, head_dim) of the video tokens, pairs interleaved."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,24 @@ class HOICogVideoXControl(nn.Module):
         self.transformer_blocks_copy = nn.ModuleList(ControlBlock(config, operations, **factory) for _ in range(config.num_blocks))
         self.combine_linears = nn.ModuleList(operations.Linear(dim, dim, **factory) for _ in range(config.num_blocks))
 
-    def constant(self, slot_tokens: list[Tensor]) -> Tensor:
-        """The part of the start that does not depend on the step: sum_k W_k tokens_k + b, tokens (1, S, D) in slot order."""
-        return sum(linear(tokens) for linear, tokens in zip(self.slot_linears, slot_tokens, strict=True))
+    def constant(self, slot_tokens: Iterable[Tensor]) -> Tensor:
+        """The part of the start that does not depend on the step: sum_k W_k tokens_k + b, tokens (1, S, D) in slot order.
+
+        An iterator is used up slot by slot, so that only one slot's tokens need be held at a time.
+        """
+        return sum(part(tokens) for part, tokens in zip(self.slot_linears, slot_tokens, strict=True))
 
     def start(self, hidden: Tensor, constant: Tensor) -> Tensor:
         """Control state before the first block: ``hidden`` (B, S, D) video tokens after the base model's patch embedding."""
         return self.hidden_linear(hidden) + constant
+
+    def released_start(self, hidden: Tensor, slot_tokens: list[Tensor]) -> Tensor:
+        """The same without the split, in the released order of sums: equal to the last bit, five times the work.
+
+        For proofs and training on plain layers; ``hidden`` (B, S, D), tokens (1 or B, S, D) in slot order.
+        """
+        weight = torch.cat([part.weight for part in self.slot_linears], dim=1)
+        return linear(torch.cat([hidden + tokens for tokens in slot_tokens], dim=-1), weight, self.slot_linears[0].bias)
 
     def step(self, index: int, state: Tensor, text: Tensor, temb: Tensor, rotary: Rotary | None, attention=scaled_dot_product_attention):
         """Advance by one copied block. The projected result is both the residual and the next block's input.

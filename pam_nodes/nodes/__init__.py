@@ -18,8 +18,12 @@ MODULES = (
     "keypoints",
     "condition_extras",
     "preview",
+    "prompt",
     "appearance",
+    "appearance_tools",
+    "assess",
     "motion",
+    "motion_clip",
     "mini",
 )
 

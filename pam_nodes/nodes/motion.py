@@ -1,45 +1,56 @@
-"""Nodes of the motion stage: load and apply the HOI control of CogVideoX, and start from a first frame."""
+"""Nodes of the motion stage: load CogVideoX and its HOI control, apply the control, keep it as a file of its own."""
 
 import folder_paths
 from comfy_api.latest import io
 
 from . import sockets
 
+BASE_FOLDERS = ("diffusion_models",)
+CONTROL_FOLDERS = ("model_patches", "diffusion_models")
+DTYPES = ["default", "bf16", "fp16", "fp8_e4m3fn"]
+MODALITIES = ("depth", "segmentation", "keypoints", "normals", "tracking")
+DTYPE_TIP = "In which numbers the weights are kept. default: as the host decides; fp8_e4m3fn halves the memory and costs a little quality."
+
 
 class PAMLoadCogVideoX(io.ComfyNode):
-    """Load CogVideoX image-to-video as a MODEL."""
+    """Load CogVideoX as a MODEL."""
 
     @classmethod
     def define_schema(cls):
+        from ..host.model_folders import checkpoint_names
+
         return io.Schema(
             node_id="PAMLoadCogVideoX",
             display_name="Load CogVideoX (PAM)",
             category=sockets.MOTION,
-            description="Loads a CogVideoX 1.0 image-to-video transformer in one file, in diffusers' or ComfyUI's key names, or PAM's "
-            "merged motion checkpoint. Core's loader gives this family wrong positions; this one equals diffusers.",
-            search_aliases=["cogvideox loader", "load diffusion model", "i2v", "pam motion"],
+            description="Loads a CogVideoX transformer: one file, a sharded diffusers folder, ComfyUI's key names, or PAM's merged motion "
+            "checkpoint, of which only the base is read. Core's loader gives this family wrong positions; this one equals diffusers.",
+            search_aliases=["cogvideox loader", "load diffusion model", "i2v", "pam motion", "diffusers", "sharded"],
             inputs=[
                 io.Combo.Input(
                     "model_name",
-                    options=folder_paths.get_filename_list("diffusion_models"),
-                    tooltip="File in models/diffusion_models.",
-                )
+                    options=checkpoint_names(*BASE_FOLDERS),
+                    tooltip="File or folder in models/diffusion_models, or a folder in models/diffusers.",
+                ),
+                io.Combo.Input("weight_dtype", options=DTYPES, default="default", optional=True, advanced=True, tooltip=DTYPE_TIP),
             ],
-            outputs=[io.Model.Output(display_name="MODEL", tooltip="For Apply HOI Control CogVideoX or KSampler; any sampler fits.")],
+            outputs=[io.Model.Output(display_name="MODEL", tooltip="For Apply HOI Control CogVideoX or a sampler; any sampler fits.")],
         )
 
     @classmethod
     def fingerprint_inputs(cls, model_name: str, **_) -> str:
-        from ..host.checkpoints import stamp
+        from ..host.model_folders import checkpoint_stamp
 
-        return stamp("diffusion_models", model_name)
+        return checkpoint_stamp(model_name, *BASE_FOLDERS)
 
     @classmethod
-    def execute(cls, model_name: str) -> io.NodeOutput:
-        from ..host.checkpoints import load_from
-        from ..host.cogvideox import load_cogvideox
+    def execute(cls, model_name: str, weight_dtype: str = "default") -> io.NodeOutput:
+        from ..host.cogvideox_model import load_cogvideox
+        from ..host.model_folders import open_checkpoint
+        from ..motion.base import part_of
 
-        return io.NodeOutput(load_cogvideox(load_from("diffusion_models", model_name)[0]))
+        files = open_checkpoint(model_name, *BASE_FOLDERS)
+        return io.NodeOutput(load_cogvideox(part_of(files), files.config, weight_dtype))
 
 
 class PAMLoadHOIControlCogVideoX(io.ComfyNode):
@@ -47,35 +58,102 @@ class PAMLoadHOIControlCogVideoX(io.ComfyNode):
 
     @classmethod
     def define_schema(cls):
+        from ..host.model_folders import checkpoint_names
+
         return io.Schema(
             node_id="PAMLoadHOIControlCogVideoX",
             display_name="Load HOI Control CogVideoX (PAM)",
             category=sockets.MOTION,
-            description="Loads the control branch of PAM's motion checkpoint, from a control-only file or from the merged one. "
-            "Block and condition counts are read from its tensors.",
+            description="Loads the control branch of PAM's motion checkpoint, from a control-only file or from the merged one, of which "
+            "only the control is read. Blocks (12 or 18) and conditions (1, 3 or 5) are counted in its tensors; a file that lacks one is "
+            "refused. DiffusionAsShader's checkpoint loads too.",
             search_aliases=["pam motion", "cogvideox controlnet", "diffusion as shader", "tracking control"],
             inputs=[
                 io.Combo.Input(
                     "model_patch_name",
-                    options=folder_paths.get_filename_list("model_patches"),
-                    tooltip="File in models/model_patches (.bin or .safetensors).",
-                )
+                    options=checkpoint_names(*CONTROL_FOLDERS),
+                    tooltip="File or folder in models/model_patches or models/diffusion_models, or a folder in models/diffusers.",
+                ),
+                io.Combo.Input("weight_dtype", options=DTYPES, default="default", optional=True, advanced=True, tooltip=DTYPE_TIP),
             ],
             outputs=[sockets.ModelPatch.Output(display_name="MODEL_PATCH", tooltip="Connect to Apply HOI Control CogVideoX.")],
         )
 
     @classmethod
     def fingerprint_inputs(cls, model_patch_name: str, **_) -> str:
-        from ..host.checkpoints import stamp
+        from ..host.model_folders import checkpoint_stamp
 
-        return stamp("model_patches", model_patch_name)
+        return checkpoint_stamp(model_patch_name, *CONTROL_FOLDERS)
 
     @classmethod
-    def execute(cls, model_patch_name: str) -> io.NodeOutput:
-        from ..host.checkpoints import load_from
-        from ..host.cogvideox import load_hoi_control
+    def execute(cls, model_patch_name: str, weight_dtype: str = "default") -> io.NodeOutput:
+        from ..host.cogvideox_model import load_hoi_control
+        from ..host.model_folders import open_checkpoint
+        from ..motion.checkpoint import part_of
 
-        return io.NodeOutput(load_hoi_control(*load_from("model_patches", model_patch_name)))
+        files = open_checkpoint(model_patch_name, *CONTROL_FOLDERS)
+        return io.NodeOutput(load_hoi_control(part_of(files), files.metadata, weight_dtype))
+
+
+class PAMLoadCogVideoXLoRA(io.ComfyNode):
+    """Put a LoRA on CogVideoX."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="PAMLoadCogVideoXLoRA",
+            display_name="Load CogVideoX LoRA (PAM)",
+            category=sockets.MOTION,
+            description="Puts a LoRA on CogVideoX in the names its trainers write (diffusers, peft) or in ComfyUI's, of which core's LoRA "
+            "loader knows only the last. The HOI control is not changed by it.",
+            search_aliases=["lora loader", "style", "peft", "diffusers lora"],
+            inputs=[
+                io.Model.Input("model", tooltip="CogVideoX from Load CogVideoX, before or after Apply HOI Control CogVideoX."),
+                io.Combo.Input("lora_name", options=folder_paths.get_filename_list("loras"), tooltip="File in models/loras."),
+                io.Float.Input("strength", default=1.0, min=-10.0, max=10.0, step=0.01, tooltip="Factor of the LoRA; 1 as trained."),
+            ],
+            outputs=[io.Model.Output(display_name="MODEL", tooltip="The model with the LoRA.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, lora_name: str, **_) -> str:
+        from ..host.checkpoints import stamp
+
+        return stamp("loras", lora_name)
+
+    @classmethod
+    def execute(cls, model, lora_name: str, strength: float) -> io.NodeOutput:
+        from ..host.checkpoints import load_from
+        from ..host.lora import add_lora
+
+        return io.NodeOutput(add_lora(model, load_from("loras", lora_name)[0], strength))
+
+
+class PAMSaveHOIControlCogVideoX(io.ComfyNode):
+    """Keep the control of a merged checkpoint as a file of its own."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="PAMSaveHOIControlCogVideoX",
+            display_name="Save HOI Control CogVideoX (PAM)",
+            category=sockets.MOTION,
+            description="Writes the control branch alone (3.5 GB in bf16 instead of the merged 15 to 18 GB) as safetensors into the output "
+            "folder. Move it to models/model_patches and the merged checkpoint is not needed any more.",
+            search_aliases=["split checkpoint", "extract control", "save model patch"],
+            inputs=[
+                sockets.ModelPatch.Input("model_patch", tooltip="From Load HOI Control CogVideoX."),
+                io.String.Input("filename_prefix", default="PAM/hoi_control_cogvideox", tooltip="Name in the output folder."),
+            ],
+            outputs=[],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, model_patch, filename_prefix: str) -> io.NodeOutput:
+        from ..host.control_file import save_control
+
+        return io.NodeOutput(ui={"text": [save_control(model_patch, filename_prefix)]})
 
 
 class PAMApplyHOIControlCogVideoX(io.ComfyNode):
@@ -88,7 +166,7 @@ class PAMApplyHOIControlCogVideoX(io.ComfyNode):
             display_name="Apply HOI Control CogVideoX (PAM)",
             category=sockets.MOTION,
             description="Guides the video with depth, segmentation and keypoints of every frame. The conditions are encoded once, one "
-            "modality at a time; a missing one is left at zero.",
+            "modality at a time, and kept with the VAE; a missing one is left at zero.",
             search_aliases=["cogvideox controlnet", "hoi", "video control", "motion"],
             inputs=[
                 io.Model.Input("model", tooltip="CogVideoX image-to-video model; LoRA and other patches may be on it."),
@@ -96,58 +174,70 @@ class PAMApplyHOIControlCogVideoX(io.ComfyNode):
                 io.Vae.Input("vae", tooltip="CogVideoX's VAE, which encodes the conditions."),
                 sockets.HoiConditions.Input("conditions", tooltip="As long and as large as the video to make."),
                 *sockets.guidance_inputs(),
+                *(_strength(name) for name in MODALITIES),
+                io.Combo.Input(
+                    "unused",
+                    options=["zero latents", "released evaluation", "grey"],
+                    default="zero latents",
+                    optional=True,
+                    advanced=True,
+                    tooltip="What a condition the control knows but the bundle lacks is filled with. released evaluation: nothing beside a "
+                    "grey first frame, as in PAM's DexYCB and OAKINK2 evaluation. grey: grey pictures, as in its simulations.",
+                ),
+                io.Combo.Input(
+                    "encoding",
+                    options=["most likely", "sample"],
+                    default="most likely",
+                    optional=True,
+                    advanced=True,
+                    tooltip="What the VAE gives: its most likely latent, or a sample drawn with encoding_seed, as PAM's pipeline takes.",
+                ),
+                io.Int.Input(
+                    "encoding_seed", default=42, min=0, max=2**63 - 1, optional=True, advanced=True, tooltip="Seed of encoding = sample."
+                ),
+                io.Boolean.Input(
+                    "tiled",
+                    default=False,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Encode in tiles: less memory. Off: tiles if memory runs out.",
+                ),
             ],
-            outputs=[io.Model.Output(display_name="MODEL", tooltip="The guided model, for KSampler.")],
+            outputs=[io.Model.Output(display_name="MODEL", tooltip="The guided model, for CogVideoX Sampling or KSampler.")],
         )
 
     @classmethod
-    def execute(cls, model, model_patch, vae, conditions, strength, start_percent, end_percent) -> io.NodeOutput:
-        from ..host.cogvideox import apply_hoi_control
+    def execute(
+        cls, model, model_patch, vae, conditions, strength, start_percent, end_percent,
+        unused="zero latents", encoding="most likely", encoding_seed=42, tiled=False, **strengths,
+    ) -> io.NodeOutput:  # fmt: skip
+        from ..host.cogvideox_control import Guidance, apply_hoi_control
+        from ..host.condition_latents import Encoding
         from ..host.progress import reporter
 
-        guided = apply_hoi_control(model, model_patch, vae, conditions, strength, start_percent, end_percent, reporter())
-        return io.NodeOutput(guided)
+        how = Encoding(encoding_seed if encoding == "sample" else None, tiled)
+        single = {name: strengths.get(f"{name}_strength", 1.0) for name in MODALITIES}
+        guidance = Guidance(strength, start_percent, end_percent, single, unused, how)
+        return io.NodeOutput(apply_hoi_control(model, model_patch, vae, conditions, guidance, reporter()))
 
 
-class PAMCogVideoXFirstFrame(io.ComfyNode):
-    """Start a CogVideoX clip from a picture."""
-
-    @classmethod
-    def define_schema(cls):
-        return io.Schema(
-            node_id="PAMCogVideoXFirstFrame",
-            display_name="CogVideoX First Frame (PAM)",
-            category=sockets.MOTION,
-            description="Gives CogVideoX its first frame and an empty latent of the right size. Any picture will do: the appearance "
-            "stage's, a photo, another model's.",
-            search_aliases=["image to video", "i2v", "start image", "empty video latent", "cogvideox"],
-            inputs=[
-                io.Conditioning.Input("positive", tooltip="Prompt conditioning from CLIP Text Encode."),
-                io.Conditioning.Input("negative", tooltip="Negative conditioning."),
-                io.Vae.Input("vae", tooltip="CogVideoX's VAE."),
-                io.Image.Input(
-                    "start_image", optional=True, tooltip="First frame, stretched to the video's size as in PAM. None: text to video."
-                ),
-                io.Int.Input(
-                    "width", default=720, min=16, max=4096, step=16, tooltip="Video width in pixels; 720 for CogVideoX-5b, 192 for mini."
-                ),
-                io.Int.Input(
-                    "height", default=480, min=16, max=4096, step=16, tooltip="Video height in pixels; 480 for CogVideoX-5b, 128 for mini."
-                ),
-                io.Int.Input("length", default=49, min=1, max=1025, step=4, tooltip="Frames: 4k + 1. 49 for CogVideoX-5b, 17 for mini."),
-            ],
-            outputs=[
-                io.Conditioning.Output(display_name="positive", tooltip="Prompt with the first frame attached."),
-                io.Conditioning.Output(display_name="negative", tooltip="Negative prompt with the first frame attached."),
-                io.Latent.Output(display_name="LATENT", tooltip="Empty video latent for KSampler."),
-            ],
-        )
-
-    @classmethod
-    def execute(cls, positive, negative, vae, width, height, length, start_image=None) -> io.NodeOutput:
-        from ..host.cogvideox import start_from_image
-
-        return io.NodeOutput(*start_from_image(positive, negative, vae, start_image, width, height, length))
+def _strength(name: str) -> io.Input:
+    return io.Float.Input(
+        f"{name}_strength",
+        default=1.0,
+        min=0.0,
+        max=10.0,
+        step=0.01,
+        optional=True,
+        advanced=True,
+        tooltip=f"Factor of the latents of {name} alone; 0 is as if the bundle had none.",
+    )
 
 
-NODES = [PAMLoadCogVideoX, PAMLoadHOIControlCogVideoX, PAMApplyHOIControlCogVideoX, PAMCogVideoXFirstFrame]
+NODES = [
+    PAMLoadCogVideoX,
+    PAMLoadCogVideoXLoRA,
+    PAMLoadHOIControlCogVideoX,
+    PAMSaveHOIControlCogVideoX,
+    PAMApplyHOIControlCogVideoX,
+]

@@ -1,5 +1,7 @@
 """The shipped workflows, described in Python: one function a workflow, from the host's node descriptions to a graph."""
 
+from .appearance import flux_dev, seeds_and_pick, with_lora
+from .assess import pick_and_check
 from .conditions import studio
 from .pam import full, mini
 from .pose import editing, graspxl, recorded, target, two_hands
@@ -13,5 +15,9 @@ WORKFLOWS = {
     "play_recorded_motion": recorded,
     "two_hands": two_hands,
     "edit_motion": editing,
+    "appearance_flux_dev": flux_dev,
+    "appearance_seeds_and_pick": seeds_and_pick,
+    "appearance_with_lora": with_lora,
+    "pick_and_check": pick_and_check,
 }
 """Name of the file -> what builds it."""

@@ -1,0 +1,76 @@
+"""What CogVideoX starts from: its first frame as conditioning, and an empty latent of the right size."""
+
+from __future__ import annotations
+
+import comfy.ldm.cogvideo.vae
+import comfy.model_management
+import comfy.utils
+import node_helpers
+import torch
+
+from ..motion.frames import latent_length, padding, require_decodable
+from .cogvideox_model import base_of
+from .condition_latents import Encoding, encode
+
+FITS = ("stretch", "crop", "pad")
+
+
+def start_from_image(
+    positive: list, negative: list, vae, image: torch.Tensor | None, width: int, height: int, length: int, fit: str = "stretch", model=None
+):
+    """Both conditionings with the first frame's latent for the model's second half of channels, and an empty video latent.
+
+    Args:
+        image: (B, H, W, 3) in 0..1; the first one counts. None for text to video.
+        fit: "stretch" it to width x height as PAM does, "crop" its middle, or "pad" it with black bars.
+        model: if given, size and length are checked against it, and a CogVideoX 1.5 gets the frames it needs before the clip.
+
+    Returns:
+        positive, negative, {"samples": (1, 16, T', h, w)}, latent frames to cut off before decoding.
+
+    Raises:
+        ValueError: a size, a length or a picture that does not fit.
+    """
+    frames = latent_length(length)
+    if width % 16 or height % 16:
+        multiple = f"{max(16, width // 16 * 16)} x {max(16, height // 16 * 16)}"
+        raise ValueError(f"Expected width and height in multiples of 16, found {width} x {height}: use {multiple}.")
+    if isinstance(vae.first_stage_model, comfy.ldm.cogvideo.vae.AutoencoderKLCogVideoX):
+        require_decodable(length)
+    base = None if model is None else base_of(model)
+    before = 0 if base is None else padding(frames, base.patch_size_t)
+    if base is not None:
+        _require_size(base, width, height)
+    latent = torch.zeros(1, 16, frames + before, height // 8, width // 8, device=comfy.model_management.intermediate_device())
+    if image is not None:
+        first = encode(vae, fitted(image[:1], width, height, fit), Encoding())
+        if base is not None and base.pam.ofs_dim is not None:
+            # CogVideoX 1.5 divides where 1.0 multiplies by the VAE's scale (invert_scale_latents); the host multiplies.
+            first = first / model.get_model_object("latent_format").scale_factor ** 2
+        values = {"concat_latent_image": first.repeat(1, 1, before + 1, 1, 1)}
+        positive = node_helpers.conditioning_set_values(positive, values)
+        negative = node_helpers.conditioning_set_values(negative, values)
+    return positive, negative, {"samples": latent}, before
+
+
+def _require_size(base, width: int, height: int) -> None:
+    if base.pam.learned and (width // 8, height // 8) != base.pam.sample[:2]:
+        wanted = f"{base.pam.sample[0] * 8} x {base.pam.sample[1] * 8}"
+        raise ValueError(f"Expected {wanted} pixels, the only size this model has positions for, found {width} x {height}: use {wanted}.")
+
+
+def fitted(image: torch.Tensor, width: int, height: int, fit: str) -> torch.Tensor:
+    """(1, H, W, C) picture brought to a size, (1, height, width, 3); raises ValueError for one with NaN."""
+    image = image[..., :3].float().cpu()
+    if not torch.isfinite(image).all():
+        raise ValueError("Expected a start image, found NaN in it: the node before it failed, look at its preview.")
+    pixels = image.movedim(-1, 1)
+    if fit == "pad":
+        scale = min(width / pixels.shape[3], height / pixels.shape[2])
+        size = (max(1, round(pixels.shape[3] * scale)), max(1, round(pixels.shape[2] * scale)))
+        inner = comfy.utils.common_upscale(pixels, *size, "bicubic", "disabled")
+        left, top = (width - size[0]) // 2, (height - size[1]) // 2
+        pixels = torch.nn.functional.pad(inner, (left, width - size[0] - left, top, height - size[1] - top))
+    else:
+        pixels = comfy.utils.common_upscale(pixels, width, height, "bicubic", "center" if fit == "crop" else "disabled")
+    return pixels.movedim(1, -1).clamp(0, 1)
