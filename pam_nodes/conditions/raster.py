@@ -24,7 +24,7 @@ EDGE = F(1e-4)
 """Pixels by which a span may miss a centre and still hold it: a centre on an edge must not fall to rounding."""
 SLACK = F(1e-4)
 """Share of a bound that rounding may cost."""
-TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 15, 1 << 14
+TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 16, 1 << 14
 TILE = 8
 HIDDEN_WORTH = 1 << 18
 """So many pixels in the boxes of the far sides make looking for hidden triangles pay."""
