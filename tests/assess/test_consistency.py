@@ -139,6 +139,8 @@ def test_best_picture_is_the_one_of_the_frame(needs_detector):
     assert ranking.frames[3].color.name == "blue" and ranking.frames[3].color.agreement > 0.7
     assert ranking.report.splitlines()[3].startswith("* 3: ") and "right hand" in ranking.report
     assert ranking.annotated.shape == (6, 356, 480, 3)
+    odd = rank_pictures(pictures[3:4], video, 3, ["metallic"])
+    assert odd.frames[0].color.agreement is None and "no colours that are known: metallic" in odd.report
     wrong = rank_pictures(pictures[3:4], video, 3, ["red"])
     assert wrong.scores[0] < ranking.scores[3] - 0.1
 
