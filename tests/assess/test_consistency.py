@@ -14,7 +14,7 @@ from pam_nodes.conditions.flow import UNKNOWN, VISIBLE, FlowVideo
 from pam_nodes.conditions.pack import pack_images, resized
 from pam_nodes.conditions.video import ConditionVideo
 
-from .clips import perfect
+from .clips import perfect, two_hands
 
 
 @pytest.fixture
@@ -143,6 +143,18 @@ def test_best_picture_is_the_one_of_the_frame(needs_detector):
     assert odd.frames[0].color.agreement is None and "no colours that are known: metallic" in odd.report
     wrong = rank_pictures(pictures[3:4], video, 3, ["red"])
     assert wrong.scores[0] < ranking.scores[3] - 0.1
+
+
+def test_both_hands_are_looked_for(needs_detector):
+    video, picture = two_hands()
+    found = rank_pictures(picture, video).frames[0]
+    assert [hand.side for hand in found.hands] == ["right", "left"] and all(hand.present and hand.error < 0.15 for hand in found.hands)
+    rows, columns = np.nonzero(video.instance_ids[0] == 2)
+    covered = picture.copy()
+    covered[0, rows.min() - 5 : rows.max() + 5, columns.min() - 5 : columns.max() + 5] = 128
+    missing = rank_pictures(covered, video).frames[0]
+    assert missing.hands[0].present and not missing.hands[1].present and missing.hand < found.hand - 0.3
+    assert found.color is None and "object" not in rank_pictures(picture, video).report
 
 
 def test_pictures_of_different_sizes_are_ranked_together():
