@@ -10,8 +10,10 @@ HOST_MODULES = set("comfy comfy_api comfy_execution comfy_extras folder_paths la
 LAYERS = [
     {"nodes"},
     {"host"},
+    {"__main__"},
     {"training", "evaluation", "cli"},
     {"dataset"},
+    {"headless"},
     {"appearance", "motion", "mini", "assess", "prompting"},
     {"conditions", "recordings"},
     {"grasp"},
