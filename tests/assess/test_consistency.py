@@ -84,6 +84,20 @@ def test_plot_shows_every_measure():
     assert plot_clip(quality, ClipDemands()).shape == (480, 640, 3)
 
 
+def test_measuring_reports_and_can_be_stopped():
+    video, pictures = perfect()
+    heard = []
+    measure_clip(pictures, video, lambda done, total: heard.append((done, total)))
+    assert heard == [(done, 12) for done in range(1, 12)]
+
+    def stop(done, total):
+        if done == 8:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        measure_clip(pictures, video, stop)
+
+
 def test_flicker_is_the_mean_change_of_the_background():
     grey = np.zeros((3, 4, 6), np.float32)
     grey[1, :, :3] = 10
