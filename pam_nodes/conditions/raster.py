@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from .transform import F
-from .triangles import FAR, Boxes, Triangles, boxed, clip_near, falling, holding_centres, projected, set_up
+from .triangles import FAR, Boxes, Triangles, boxed, clip_near, holding_centres, projected, set_up
 
 EMPTY = np.int64(0x7F800000) << np.int64(32)
 """Key of a pixel that sees nothing: an infinite z."""
@@ -47,9 +47,10 @@ class Spans:
     slope: np.ndarray
     owner: np.ndarray
 
-    def part(self, low: int, high: int) -> Spans:
-        """Views of the spans low..high - 1."""
-        return Spans(*(getattr(self, field.name)[low:high] for field in fields(self)))
+    def pick(self, which: slice | np.ndarray) -> Spans:
+        """Some of them; views for a slice."""
+        parts = (getattr(self, field.name) for field in fields(self))
+        return Spans(*(part[which] if isinstance(which, slice) else part.take(which) for part in parts))
 
 
 def rasterize(
@@ -135,24 +136,26 @@ def _hidden(boxes: Boxes, windows: np.ndarray) -> np.ndarray:
 
 
 def _draw(buffer: np.ndarray, t: Triangles, width: int) -> None:
-    """Draw triangles into the buffer: triangles to rows, rows to spans, spans to pixels."""
+    """Draw triangles into the buffer: triangles to rows, rows to spans, spans to pixels.
+
+    Positions are taken in strips that grow, here pixels of spans and in ``_spans`` rows of triangles, so that work goes over whole arrays,
+    owner beside owner, although some have one position and some hundreds.
+    """
     parts = [_spans(t, *strip, width) for strip in _strips(t.height)]
     if not parts:
         return
     spans = Spans(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Spans)))
-    order = falling(spans.more)
-    spans = Spans(*(getattr(spans, field.name).take(order) for field in fields(Spans)))
-    for first, length, reach in _strips(spans.more):
+    first, length = 0, 1
+    while len(spans.start):
         block = max(1, PIXEL_BLOCK // length)
-        for low in range(0, reach, block):
-            _fill(buffer, spans.part(low, min(low + block, reach)), first, length)
+        for low in range(0, len(spans.start), block):
+            _fill(buffer, spans.pick(slice(low, low + block)), first, length)
+        first = length = first + length
+        spans = spans.pick(np.flatnonzero(spans.more >= first))
 
 
 def _strips(last: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Take positions 0..last of owners with falling ``last`` in strips that grow: first position, length, and how many owners reach it.
-
-    So work goes over whole arrays, owner beside owner, although some have one position and some hundreds.
-    """
+    """Take positions 0..last of owners with falling ``last`` in strips that grow: first position, length, and how many owners reach it."""
     first, length, rising = 0, 1, -last
     while reach := int(np.searchsorted(rising, -first, "right")):
         yield first, length, reach

@@ -168,7 +168,7 @@ def boxed(x: np.ndarray, y: np.ndarray, w: np.ndarray, corners: list[np.ndarray]
 
 def set_up(boxes: Boxes, which: np.ndarray) -> Triangles:
     """Affine functions of some triangles, given by their index."""
-    index = which.take(falling(boxes.height.take(which)))
+    index = which.take(_falling(boxes.height.take(which)))
     x1, x2, y1, y2, du, dv, area = (getattr(boxes, name).take(index) for name in ("x1", "x2", "y1", "y2", "du", "dv", "area"))
     # Barycentric weights 1 and 2, and with them the inverse depth, are affine in the picture.
     inverse = F(1) / area
@@ -203,6 +203,6 @@ def _may_hold(
     return (low > F(-1e-3)) | (high < F(1e-3))
 
 
-def falling(values: np.ndarray) -> np.ndarray:
+def _falling(values: np.ndarray) -> np.ndarray:
     """Order of whole numbers up to 65535, greatest first; as 16 bits they are sorted by counting."""
     return np.argsort((0xFFFF - values).astype(np.uint16), kind="stable")
