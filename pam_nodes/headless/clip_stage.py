@@ -19,7 +19,7 @@ from .cogvideox_models import CogVideoXModels
 from .compute import Compute, Machine, machine
 from .condition_files import digest_of_clip, leave_out, read_conditions
 from .files import digest_of, read_picture
-from .frame_stage import check_size, worded
+from .frame_stage import OBJECT, check_size, object_of
 from .manifest import Manifest, open_manifest
 from .pose_stage import Bars, no_bars
 from .render_stage import check_names
@@ -132,7 +132,7 @@ def _sources(folder: Path, frame: Path, options: ClipOptions, models: CogVideoXM
     clip, about = _read(folder, options, models)
     read_picture(frame)
     made_of = {"conditions": digest_of_clip(clip), "first_frame": digest_of(frame), "motion": about.get("motion_sha256")}
-    return {**made_of, "prompt": worded(options.prompt, about)}
+    return {**made_of, "prompt": options.prompt.replace(OBJECT, object_of(about))}
 
 
 def _read(folder: Path, options: ClipOptions, models: CogVideoXModels) -> tuple[ConditionVideo, dict]:

@@ -1,5 +1,6 @@
 """The commands as people run them."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pam_nodes.cli.app import main
 from pam_nodes.cli.arguments import seeds
 from pam_nodes.headless.clip_files import read_clip, write_clip
 from pam_nodes.headless.files import read_picture
+from tests.headless import tiny
 
 COMMAND = [sys.executable, "-m", "pam_nodes"]
 FAST = ["--mini", "--frame-steps", "4", "--clip-steps", "4", "--frame-seeds", "1-2", "--max-attempts", "1"]
@@ -43,6 +45,44 @@ def test_chain_from_mesh_to_clips(chained):
         assert np.abs(frames[0] - pictures[-1]).mean() < 12
         assert np.abs(frames[-1].astype(int) - frames[0]).mean() > 2
     assert np.abs(pictures[0] - pictures[1]).mean() > 2
+
+
+def test_labels_lie_beside_the_pictures(chained):
+    """Everything a hand-pose data set needs, for every frame."""
+    labels = np.load(chained[0] / "conditions" / "motion_0" / "labels.npz")
+    shapes = {name: labels[name].shape for name in labels.files}
+    assert shapes["metric_depth"] == shapes["instance_ids"] == (17, 128, 192) and shapes["joints"] == (17, 1, 21, 2)
+    motion = np.load(chained[0] / "motions" / "motion_0.npz")
+    assert motion["right_hand_pose"].shape == (17, 45) and motion["object_0_pose"].shape == (17, 4, 4)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """FLUX.1-dev, CogVideoX-5b-I2V and their controls in diffusers' layout, tiny and random, as arguments."""
+    place = tmp_path_factory.mktemp("models")
+    flux, cogvideox = tiny.flux_folder(place / "flux"), tiny.cogvideox_folder(place / "cogvideox")
+    controls = tiny.flux_control_file(place / "controlnet.bin"), tiny.cogvideox_control_file(place / "merged.safetensors")
+    return {
+        "flux": ["--flux", str(flux), "--flux-control", str(controls[0])],
+        "cogvideox": ["--cogvideox", str(cogvideox), "--cogvideox-control", str(controls[1])],
+    }
+
+
+def test_large_models_as_released(chained, folders, tmp_path):
+    """Folders of the large models' layout through the same commands, in 8 bits, with PAM's sampling and sizes."""
+    conditions, small = str(chained[0] / "conditions" / "motion_0"), ["--sampling", "released", "--quantize", "fp8", "--steps", "2"]
+    frame = ["appearance", conditions, *folders["flux"], *small, "--wording", "photo", "--seeds", "1-2", "--out", str(tmp_path / "f")]
+    assert main(frame) == 0
+    pictures = [tmp_path / "f" / f"motion_0_frame{seed}.png" for seed in (1, 2)]
+    assert read_picture(pictures[0]).shape == (480, 640, 3)
+    made = json.loads((tmp_path / "f" / "manifest.json").read_text())
+    prompts = [facts["prompt"] for facts in made["made"].values()]
+    assert len(set(prompts)) == 2 and all("mug" in prompt for prompt in prompts)
+    assert made["settings"]["sampling"]["shift"] == "released" and made["settings"]["quantize"] == "fp8"
+    size = ["--width", "96", "--height", "48", "--length", "9"]
+    assert main(["motion", conditions, str(pictures[0]), *folders["cogvideox"], *small, *size, "--out", str(tmp_path / "v")]) == 0
+    frames, fps, facts = read_clip(tmp_path / "v" / "motion_0_frame1_clip42.mp4")
+    assert frames.shape == (9, 48, 96, 3) and fps == 8 and facts["settings"]["sampling"]["unused"] == "grey"
 
 
 def test_chain_again_makes_nothing(chained, capsys):

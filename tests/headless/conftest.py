@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pam_nodes.conditions.hand_keypoints import HandKeypoints
 from pam_nodes.conditions.video import ConditionVideo
 from pam_nodes.geometry.camera_build import orbit_camera
 from pam_nodes.headless.condition_files import write_conditions
@@ -37,7 +38,9 @@ def clip() -> ConditionVideo:
     ids = rng.integers(0, 3, (9, 48, 96), dtype=np.uint8)
     pictures = {name: rng.integers(0, 255, (9, 48, 96, 3), dtype=np.uint8) for name in ("depth", "segmentation", "keypoints")}
     metric = rng.random((9, 48, 96), dtype=np.float32)
-    return ConditionVideo(15.0, metric_depth=metric, instance_ids=ids, object_labels=(14,), sources=(("depth", "made up"),), **pictures)
+    joints = HandKeypoints(rng.random((9, 1, 21, 2)), np.ones((9, 1, 21), np.uint8), ("right",), 96, 48, rng.random((9, 1, 21)))
+    facts = {"joints": joints, "object_labels": (14,), "sources": (("depth", "made up"),)}
+    return ConditionVideo(15.0, metric_depth=metric, instance_ids=ids, **facts, **pictures)
 
 
 @pytest.fixture

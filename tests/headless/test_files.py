@@ -53,6 +53,9 @@ def test_conditions_come_back_to_the_bit(tmp_path, clip, camera, kind):
     for name in (*MODALITIES, "metric_depth", "instance_ids"):
         np.testing.assert_array_equal(getattr(back, name), getattr(clip, name))
     assert (back.fps, back.style, back.object_labels, back.sources) == (clip.fps, clip.style, clip.object_labels, clip.sources)
+    np.testing.assert_array_equal(back.joints.pixels, clip.joints.pixels)
+    np.testing.assert_array_equal(back.joints.z, clip.joints.z)
+    assert (back.joints.sides, back.joints.width, back.joints.height) == (("right",), 96, 48)
     assert about["objects"] == ["mug"] and digest_of_clip(back) == digest_of_clip(clip)
     labels = np.load(tmp_path / "c" / "labels.npz")
     np.testing.assert_array_equal(labels["world_to_camera"], camera.world_to_camera)
@@ -60,7 +63,9 @@ def test_conditions_come_back_to_the_bit(tmp_path, clip, camera, kind):
 
 def test_a_shorter_clip_replaces_a_longer_one(folder, clip, camera):
     for kind, length in (("mp4", 5), ("png", 3)):
-        short = replace(clip, **{name: getattr(clip, name)[:length] for name in (*MODALITIES[:3], "metric_depth", "instance_ids")})
+        short = replace(
+            clip, joints=None, **{name: getattr(clip, name)[:length] for name in (*MODALITIES[:3], "metric_depth", "instance_ids")}
+        )
         write_conditions(folder, short, camera, kind, {})
         assert read_conditions(folder)[0].shape == (length, 48, 96)
 
