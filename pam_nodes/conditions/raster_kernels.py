@@ -22,10 +22,13 @@ LARGE = F(16)
 ONE, ZERO, HALF, MIDDLE = F(1), F(0), F(127.5), F(128)
 
 
+# Kept code names the module it was compiled in, and a host imports the pack under another name; and it holds the constants of other files.
+KIND = zlib.crc32(repr((__name__, EDGE, EMPTY, SLACK, LEAST, THIN)).encode())
+
+
 def compiled(function):
     """``numba.njit`` whose result is kept for the next process."""
-    # Kept code names the module it was compiled in, and a host imports the pack under another name: each name keeps its own.
-    function.__qualname__ = f"{function.__name__}_{zlib.crc32(__name__.encode()):08x}"
+    function.__qualname__ = f"{function.__name__}_{KIND:08x}"
     try:
         return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:  # no folder to keep the compiled code in
