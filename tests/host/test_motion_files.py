@@ -67,7 +67,7 @@ def write_shards(folder, tensors: dict, config: dict) -> None:
 
 
 def sharded(**changes) -> dict:
-    """The motion graph on the shards, whose prompts are 8 wide: an empty conditioning of core's own stands for them."""
+    """The motion graph with base and control from the shards."""
     prompt = motion(1.0, model=("b", 0), patch=("l", 0)) | {
         "b": node("PAMLoadCogVideoX", model_name="PAM/transformer"),
         "l": node("PAMLoadHOIControlCogVideoX", model_patch_name="PAM/transformer"),
