@@ -8,3 +8,8 @@ Progress = Callable[[int, int], None]
 
 def silent(done: int, total: int) -> None:
     """Report nothing: the default of every core function that takes a ``Progress``."""
+
+
+def stage(progress: Progress, index: int, count: int) -> Progress:
+    """A ``Progress`` for the ``index``-th of ``count`` stages that take about as long each and as many steps."""
+    return lambda done, total: progress(index * total + done, count * total)

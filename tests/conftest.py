@@ -19,6 +19,7 @@ NEEDS = {
     "smplx": "smplx",
     "gl": "pyrender and OpenGL",
     "numba": "numba",
+    "litert": "ai-edge-litert",
 }
 missing: dict[str, tuple[set[str], str]] = {}
 """What could not be tested: marker -> (ids of the skipped tests, reason)."""

@@ -10,14 +10,16 @@ HOST_MODULES = set("comfy comfy_api comfy_execution comfy_extras folder_paths la
 LAYERS = [
     {"nodes"},
     {"host"},
+    {"__main__"},
     {"training", "evaluation", "cli"},
     {"dataset"},
-    {"appearance", "motion", "mini"},
+    {"headless"},
+    {"appearance", "motion", "mini", "assess", "prompting"},
     {"conditions", "recordings"},
     {"grasp"},
     {"hands"},
     {"geometry"},
-    {"progress", "weights", "assets", "tensor_files"},
+    {"progress", "weights", "chart", "assets", "tensor_files"},
 ]
 HEAVY = {"torch", "diffusers", "mujoco", "scipy", "trimesh", "transformers", "smplx", "pyrender"}
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

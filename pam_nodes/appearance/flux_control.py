@@ -7,15 +7,16 @@ weights; with the default ``torch.nn`` the same class trains and runs on diffuse
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention, silu
+from torch.nn.functional import scaled_dot_product_attention
 
-ROPE_AXES = (16, 56, 56)
-ROPE_THETA = 10000.0
+from .flux_blocks import ROPE_AXES, DoubleBlock, MLPEmbedder, PixelHint, pack, rotary_table, timestep_embedding
+
+INJECTIONS = ("repeat", "first")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class FluxControlConfig:
         branches: condition names each branch reads, in channel order.
         encoding: "pixel" (RGB through a convolution stack, as released) or "latent" (VAE latents, as in the paper).
         injection: "repeat" adds residual i mod depth after every double block (released); "first" residual i after block i (paper).
+        style: "dexycb" or "oakink2", whose colours it was trained with; empty if that is not known.
     """
 
     hidden_size: int
@@ -40,133 +42,12 @@ class FluxControlConfig:
     branches: tuple[tuple[str, ...], ...]
     encoding: str = "pixel"
     injection: str = "repeat"
+    style: str = ""
 
     @property
     def conditions(self) -> tuple[str, ...]:
         """All condition names in the channel order of the hint."""
         return tuple(name for branch in self.branches for name in branch)
-
-
-def timestep_embedding(t: Tensor, dim: int = 256) -> Tensor:
-    """Sinusoid of a time in 0..1: (B,) -> (B, dim), cosines first, frequencies 1..1/10000 of 1000 t."""
-    freqs = torch.exp(-math.log(10000.0) * torch.arange(dim // 2, device=t.device, dtype=torch.float32) / (dim // 2))
-    args = 1000.0 * t.float()[:, None] * freqs
-    return torch.cat([args.cos(), args.sin()], dim=-1)
-
-
-def rotary_table(height: int, width: int, text_length: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (text_length + height * width, 64) of Flux's positions: text at 0, image tokens at (0, row, column)."""
-    rows, columns = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
-    ids = torch.zeros(text_length + height * width, len(ROPE_AXES), device=device, dtype=torch.float64)
-    ids[text_length:, 1], ids[text_length:, 2] = rows.flatten().double(), columns.flatten().double()
-    angles = []
-    for axis, dim in enumerate(ROPE_AXES):
-        omega = ROPE_THETA ** (-torch.arange(0, dim, 2, device=device, dtype=torch.float64) / dim)
-        angles.append(ids[:, axis, None] * omega)
-    table = torch.cat(angles, dim=-1)
-    return table.cos().float(), table.sin().float()
-
-
-def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn interleaved pairs of (B, heads, S, 128) by the table's angles."""
-    cos, sin = table
-    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2).to(x.dtype)
-
-
-def pack(latent: Tensor) -> Tensor:
-    """2 x 2 patches of (B, C, H, W) as tokens (B, H/2 * W/2, 4 C), channel-major like Flux."""
-    b, c, h, w = latent.shape
-    return latent.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).reshape(b, h * w // 4, c * 4)
-
-
-class MLPEmbedder(nn.Module):
-    """Two linear layers with SiLU between."""
-
-    def __init__(self, in_dim: int, dim: int, ops, **factory):
-        super().__init__()
-        self.in_layer = ops.Linear(in_dim, dim, **factory)
-        self.out_layer = ops.Linear(dim, dim, **factory)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.out_layer(silu(self.in_layer(x)))
-
-
-class QKNorm(nn.Module):
-    """RMS norm of queries and keys over the head size."""
-
-    def __init__(self, dim: int, ops, **factory):
-        super().__init__()
-        self.query_norm = ops.RMSNorm(dim, eps=1e-6, **factory)
-        self.key_norm = ops.RMSNorm(dim, eps=1e-6, **factory)
-
-
-class StreamAttention(nn.Module):
-    """Projections of one stream; attention itself joins the two streams."""
-
-    def __init__(self, dim: int, num_heads: int, ops, **factory):
-        super().__init__()
-        self.num_heads = num_heads
-        self.qkv = ops.Linear(dim, 3 * dim, **factory)
-        self.norm = QKNorm(dim // num_heads, ops, **factory)
-        self.proj = ops.Linear(dim, dim, **factory)
-
-    def heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        return self.norm.query_norm(q).to(v), self.norm.key_norm(k).to(v), v
-
-
-class Modulation(nn.Module):
-    """Shift, scale and gate of the attention and of the MLP half, from the conditioning vector."""
-
-    def __init__(self, dim: int, ops, **factory):
-        super().__init__()
-        self.lin = ops.Linear(dim, 6 * dim, **factory)
-
-    def forward(self, vec: Tensor) -> tuple[Tensor, ...]:
-        return self.lin(silu(vec))[:, None].chunk(6, dim=-1)
-
-
-class DoubleBlock(nn.Module):
-    """Flux's two-stream block."""
-
-    def __init__(self, dim: int, num_heads: int, ops, **factory):
-        super().__init__()
-        for stream in ("img", "txt"):
-            setattr(self, f"{stream}_mod", Modulation(dim, ops, **factory))
-            setattr(self, f"{stream}_attn", StreamAttention(dim, num_heads, ops, **factory))
-            mlp = {"0": ops.Linear(dim, 4 * dim, **factory), "2": ops.Linear(4 * dim, dim, **factory)}
-            setattr(self, f"{stream}_mlp", nn.ModuleDict(mlp))
-        self.norm = ops.LayerNorm(dim, eps=1e-6, elementwise_affine=False, **factory)
-
-    def forward(self, img: Tensor, txt: Tensor, vec: Tensor, table: tuple[Tensor, Tensor], attention) -> tuple[Tensor, Tensor]:
-        img_mod, txt_mod = self.img_mod(vec), self.txt_mod(vec)
-        img_q, img_k, img_v = self.img_attn.heads(self._modulated(img, *img_mod[:2]))
-        txt_q, txt_k, txt_v = self.txt_attn.heads(self._modulated(txt, *txt_mod[:2]))
-        q, k, v = torch.cat([txt_q, img_q], 2), torch.cat([txt_k, img_k], 2), torch.cat([txt_v, img_v], 2)
-        mixed = attention(rotate(q, table), rotate(k, table), v).transpose(1, 2).flatten(2)
-        txt_mixed, img_mixed = mixed.split([txt.shape[1], img.shape[1]], dim=1)
-        img = self._finish(img, img_mixed, img_mod, self.img_attn, self.img_mlp)
-        txt = self._finish(txt, txt_mixed, txt_mod, self.txt_attn, self.txt_mlp)
-        return img, txt
-
-    def _modulated(self, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-        return (1 + scale) * self.norm(x) + shift
-
-    def _finish(self, x: Tensor, mixed: Tensor, mod: tuple[Tensor, ...], attn: StreamAttention, mlp: nn.ModuleDict) -> Tensor:
-        _, _, gate, mlp_shift, mlp_scale, mlp_gate = mod
-        x = x + gate * attn.proj(mixed)
-        return x + mlp_gate * mlp["2"](gelu(mlp["0"](self._modulated(x, mlp_shift, mlp_scale)), approximate="tanh"))
-
-
-class PixelHint(nn.Sequential):
-    """RGB conditions (B, C, 8h, 8w) in -1..1 to 16 channels at 1/8 size: eight 3x3 convolutions, three of them with stride 2."""
-
-    def __init__(self, channels: int, ops, **factory):
-        layers: list[nn.Module] = []
-        for index, stride in enumerate((1, 1, 2, 1, 2, 1, 2, 1)):
-            layers += [ops.Conv2d(channels if index == 0 else 16, 16, 3, stride=stride, padding=1, **factory), nn.SiLU()]
-        super().__init__(*layers[:-1])
 
 
 class FluxControlBranch(nn.Module):
@@ -202,9 +83,9 @@ class FluxControlBranch(nn.Module):
         vec = self.time_in(timestep_embedding(timesteps).to(x.dtype)) + self.vector_in(y)
         if self.guidance and guidance is not None:
             vec = vec + self.guidance_in(timestep_embedding(guidance).to(x.dtype))
-        residuals = []
+        residuals: list[Tensor] = []
         for block, out in zip(self.double_blocks, self.controlnet_blocks, strict=True):
-            img, txt = block(img, txt, vec, table, attention)
+            img, txt = block(img, txt, vec, table, attention, last=len(residuals) + 1 == len(self.double_blocks))
             residuals.append(out(img))
         return residuals
 
@@ -239,6 +120,8 @@ class HOIFluxControl(nn.Module):
         y: Tensor,
         guidance: Tensor | None = None,
         attention=scaled_dot_product_attention,
+        table: tuple[Tensor, Tensor] | None = None,
+        strengths: Sequence[float] | None = None,
     ) -> list[Tensor]:
         """Residuals of one denoising step.
 
@@ -248,17 +131,25 @@ class HOIFluxControl(nn.Module):
             timesteps: (B,) in 0..1 (1 is noise). guidance: (B,) scale or None.
             context: (B, L, context_dim) T5 tokens. y: (B, vec_dim) pooled CLIP vector.
             attention: maps (B, heads, S, 128) q, k, v to the same shape.
+            table: ``rotary_table(h/2, w/2, L)``, which is the same in every step; None computes it.
+            strengths: factor of each branch's residuals, 1 as released; a branch of factor 0 is not computed.
 
         Returns:
             ``depth`` tensors (B, h/2 * w/2, D), summed over the branches.
         """
-        table = rotary_table(x.shape[2] // 2, x.shape[3] // 2, context.shape[1], x.device)
+        if table is None:
+            table = rotary_table(x.shape[2] // 2, x.shape[3] // 2, context.shape[1], x.device)
         tokens = pack(x)
+        factors = strengths or [1.0] * len(self.config.branches)
         total: list[Tensor] | None = None
-        for branch, hint in zip(self.branches(), hint_tokens, strict=True):
+        for branch, hint, factor in zip(self.branches(), hint_tokens, factors, strict=True):
+            if factor == 0:
+                continue
             residuals = branch(tokens, hint, timesteps, context, y, guidance, table, attention)
+            if factor != 1:
+                residuals = [residual * factor for residual in residuals]
             total = residuals if total is None else [a + b for a, b in zip(total, residuals, strict=True)]
-        return total
+        return total or [tokens.new_zeros(1, 1, 1) for _ in range(self.config.depth)]
 
     def placed(self, residuals: list[Tensor], num_blocks: int) -> list[Tensor | None]:
         """The residual that belongs after each of the base model's double blocks, by the checkpoint's injection rule."""

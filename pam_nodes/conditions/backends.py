@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import cache
 from typing import Protocol
 
 import numpy as np
 
 from ..geometry.camera import Camera
-from . import raster
+from .colormap import as_pixels
 from .frames import Frames
-from .scene import Scene, View
+from .scene import NUMPY, Loops, Scene, View
+from .threads import THREADS
 
 BACKENDS = ("auto", "numpy", "numba", "torch", "pyrender")
-THREADS = min(os.cpu_count() or 1, 4)
 log = logging.getLogger(__name__)
 
 
@@ -55,10 +54,8 @@ def chosen(backend: str) -> str:
 @cache
 def numba_works() -> bool:
     """Whether the compiled loops can be made."""
-    from .raster_numba import kernels
-
     try:
-        kernels()
+        from . import raster_numba  # noqa: F401
     except ImportError as problem:
         log.debug("Drawing without numba: %s", problem)
         return False
@@ -85,13 +82,13 @@ def drawer_for(backend: str, scene: Scene, camera: Camera) -> Drawer:
     return NumbaDrawer(scene, camera) if backend == "numba" else NumpyDrawer(scene, camera)
 
 
-def rasterizer_for(backend: str):
-    """The function that fills visibility buffers for shading and shadows."""
+def loops_for(backend: str = "auto") -> Loops:
+    """The loops that go with a backend, for what is drawn by the scene itself: shading, shadows, flow."""
     if backend == "numba" or (backend != "numpy" and numba_works()):
-        from .raster_numba import rasterize
+        from . import raster_numba
 
-        return rasterize
-    return raster.rasterize
+        return Loops(raster_numba.rasterize, raster_numba.normals)
+    return NUMPY
 
 
 class NumpyDrawer:
@@ -119,21 +116,22 @@ class NumbaDrawer(NumpyDrawer):
 
     def draw(self, first: int, frames: Frames) -> None:
         """See ``Drawer``."""
-        from .raster_numba import shade
+        from . import raster_numba
 
         for row in range(len(frames)):
-            vertices = self.scene.vertices(first + row, self.camera.at(first + row))
-            keys = self.scene.keys(vertices, self.camera.intrinsics, self.camera.width, self.camera.height)
-            shade(keys, self.scene, vertices, first + row, self.camera, frames, row)
+            raster_numba.draw(self.scene, first + row, self.camera, frames, row)
 
 
 def store_view(frames: Frames, row: int, view: View) -> None:
     """Write one frame; normals as colours: x right, y up, z to the viewer."""
     store(frames, row, view.surface.pixels, view.surface.z, view.instance)
     if frames.normals is not None:
-        target, place = frames.normals[row].reshape(-1), view.surface.pixels * 3
+        colors = np.empty(view.normals.shape, np.uint8)
         for k, sign in enumerate((127.5, -127.5, -127.5)):
-            target[place + k] = (view.normals[:, k] * np.float32(sign) + np.float32(128)).astype(np.uint8)
+            colors[:, k] = view.normals[:, k] * np.float32(sign) + np.float32(128)
+        hit = np.zeros(frames.normals[row].shape[:2], bool).reshape(-1)
+        hit[view.surface.pixels] = True
+        as_pixels(frames.normals[row])[hit] = as_pixels(colors)  # three times faster than with an index
 
 
 def store(frames: Frames, row: int, pixels: np.ndarray, z: np.ndarray, instance: np.ndarray) -> None:

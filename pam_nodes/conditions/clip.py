@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
 from ..geometry.camera import Camera
 from ..progress import Progress, silent
-from .backends import THREADS, Drawer, chosen, drawer_for, rasterizer_for, store_view
-from .frames import BYTES, WANT, Frames, blank_frames
+from .backends import Drawer, chosen, drawer_for, loops_for, store_view
+from .frames import WANT, Frames, blank_frames
 from .look import Look
 from .meshes import MeshTrack
 from .scene import Scene
 from .shading import Studio
-
-MEMORY = 1 << 29
-"""Bytes of one chunk of ``render_chunks``."""
+from .threads import THREADS, in_order
 
 
 def render_clip(
@@ -49,36 +46,25 @@ def render_clip(
     total = checked(tracks, camera, want, length)
     frames = blank_frames(want, total, camera.height, camera.width)
     with _Film(tracks, camera, want, look, chosen(backend)) as film:
-        film.draw(0, frames, lambda done: progress(done, total))
+        film.draw(frames, lambda done: progress(done, total))
     return frames
 
 
-def render_chunks(
-    tracks: Sequence[MeshTrack],
-    camera: Camera,
-    want: Collection[str] = ("depth", "ids"),
-    look: Look = Look(),  # noqa: B008 (frozen)
-    length: int | None = None,
-    progress: Progress = silent,
-    backend: str = "auto",
-    memory: int = MEMORY,
-) -> Iterator[Frames]:
-    """Like ``render_clip`` for clips of any length: yields consecutive pieces of at most ``memory`` bytes (at least one frame)."""
-    total = checked(tracks, camera, want, length)
-    size = max(1, memory // (sum(BYTES[name] for name in want) * camera.height * camera.width))
-    with _Film(tracks, camera, want, look, chosen(backend)) as film:
-        for first in range(0, total, size):
-            frames = blank_frames(want, min(size, total - first), camera.height, camera.width)
-            film.draw(first, frames, lambda done, first=first: progress(first + done, total))
-            yield frames
+def _keep_freed_memory() -> None:
+    """Make glibc keep what is freed, as it does once it has seen a large block freed.
+
+    Until then it returns every array to the system and fetches it again, which takes a third of the time of a small scene.
+    """
+    np.empty(1 << 24, np.uint8)
 
 
 class _Film:
     """The renderers of one clip."""
 
     def __init__(self, tracks: Sequence[MeshTrack], camera: Camera, want: Collection[str], look: Look, backend: str):
+        _keep_freed_memory()
         self.camera = camera
-        self.scene = Scene(tracks, rasterizer_for(backend))
+        self.scene = Scene(tracks, loops_for(backend))
         self.studio = Studio(self.scene, camera, look) if "rgb" in want else None
         if self.studio:
             self.studio.prepare()
@@ -93,14 +79,14 @@ class _Film:
     def __exit__(self, *problem) -> None:
         self.drawer.close()
 
-    def draw(self, first: int, frames: Frames, done: Callable[[int], None]) -> None:
-        """Fill the frames, beginning with frame ``first`` of the scene; ``done`` hears how many of them there are so far."""
+    def draw(self, frames: Frames, done: Callable[[int], None]) -> None:
+        """Fill the frames; ``done`` hears how many of them there are so far."""
         if self.plain:
-            _run(self.drawer, first, frames, done if self.studio is None else lambda count: done(count // 2))
+            _run(self.drawer, frames, done if self.studio is None else lambda count: done(count // 2))
         if self.studio:
             painter = _Painter(self.studio, self.shared, self.scene, self.camera)
             half = len(frames) // 2
-            _run(painter, first, frames, (lambda count: done(half + (count + 1) // 2)) if self.plain else done)
+            _run(painter, frames, (lambda count: done(half + (count + 1) // 2)) if self.plain else done)
 
 
 class _Painter:
@@ -121,18 +107,12 @@ class _Painter:
             frames.rgb[row] = self.studio.frame(first + row, view)
 
 
-def _run(drawer: Drawer, first: int, frames: Frames, done: Callable[[int], None]) -> None:
+def _run(drawer: Drawer, frames: Frames, done: Callable[[int], None]) -> None:
     """Draw batch by batch in the drawer's threads; none of them outlives this call."""
     ends = [(low, min(low + drawer.batch, len(frames))) for low in range(0, len(frames), drawer.batch)]
-    with ThreadPoolExecutor(min(drawer.threads, len(ends))) as pool:
-        jobs = [pool.submit(drawer.draw, first + low, frames.part(low, high)) for low, high in ends]
-        try:
-            for job, (_, high) in zip(jobs, ends, strict=True):
-                job.result()
-                done(high)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with in_order(lambda i: drawer.draw(ends[i][0], frames.part(*ends[i])), len(ends), drawer.threads) as drawn:
+        for (_, high), _ in zip(ends, drawn, strict=True):
+            done(high)
 
 
 def checked(tracks: Sequence[MeshTrack], camera: Camera, want: Collection[str], length: int | None) -> int:

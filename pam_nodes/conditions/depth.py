@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from .colormap import INFERNO, as_pixels
+from .painted import Painted
 
 HEADROOM = 1.02
 BACKGROUND = 2.1
@@ -76,6 +77,13 @@ def colorize_depth(metric_depth: np.ndarray, limits: Limits | None = None) -> np
         value *= np.float32(255)
         as_pixels(picture)[hit] = np.take(as_pixels(INFERNO), value.astype(np.uint8))
     return pictures
+
+
+def depth_pictures(metric_depth: np.ndarray, limits: Limits | None = None) -> Painted:
+    """``colorize_depth`` a picture at a time, when it is looked at; the range is worked out now."""
+    limits = limits or depth_range(metric_depth)
+    length, height, width = metric_depth.shape
+    return Painted(lambda t: colorize_depth(metric_depth[t : t + 1], limits)[0], range(length), height, width)
 
 
 def grey_depth(metric_depth: np.ndarray, limits: Limits | None = None, inverse: bool = True) -> np.ndarray:

@@ -10,6 +10,7 @@ from ..geometry.camera import Camera
 from ..progress import Progress, silent
 from .material import look, sees
 from .scene import Scene
+from .threads import in_order
 
 UNKNOWN, VISIBLE, OCCLUDED = range(3)
 WHEEL_STEPS = ((15, (255, 0, 0), (255, 255, 0)), (6, (255, 255, 0), (0, 255, 0)), (4, (0, 255, 0), (0, 255, 255)))
@@ -44,15 +45,16 @@ def render_flow(scene: Scene, camera: Camera, length: int, table: bool = False, 
     """
     shape = (length, camera.height, camera.width)
     flow, state = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.uint8)
-    now = look(scene, camera, 0, table)
-    for t in range(length - 1):
-        after, material = look(scene, camera, t + 1, table), now.material
-        target, _, seen = sees(camera, t + 1, after.depth, material.at(scene, t + 1))
-        row, column = np.divmod(material.pixels, camera.width)
-        flow[t].reshape(-1, 2)[material.pixels] = target - np.stack([column, row], axis=1)
-        state[t].reshape(-1)[material.pixels] = np.where(seen, VISIBLE, OCCLUDED)
-        now = after
-        progress(t + 1, length)
+    with in_order(lambda t: look(scene, camera, t, table), length) as sights:
+        now = next(sights)
+        for t, after in enumerate(sights):
+            material = now.material
+            target, _, seen = sees(camera, t + 1, after.depth, material.at(scene, t + 1))
+            row, column = np.divmod(material.pixels, camera.width)
+            flow[t].reshape(-1, 2)[material.pixels] = target - np.stack([column, row], axis=1)
+            state[t].reshape(-1)[material.pixels] = np.where(seen, VISIBLE, OCCLUDED)
+            now = after
+            progress(t + 1, length)
     progress(length, length)
     return FlowVideo(flow, state)
 

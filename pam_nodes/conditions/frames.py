@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 WANT = ("depth", "ids", "normals", "rgb")
-BYTES = {"depth": 4, "ids": 1, "normals": 3, "rgb": 3}
-"""Of a pixel."""
 
 
 @dataclass(frozen=True, eq=False)

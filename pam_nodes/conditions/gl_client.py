@@ -2,6 +2,7 @@
 
 pyrender cannot draw inside a ComfyUI process, whose OpenGL is bound to another library (rendering.md, section 2.1). The child gets a clean
 environment; it must say that it is ready, answer in time, and is started once more if it dies. After that the drawer's fallback takes over.
+The last child is kept for the next clip of its size for ``IDLE_SECONDS``, as its start takes longer than most clips.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .gl_worker import projection
 from .meshes import MeshTrack
 from .scene import Scene
 
-START_SECONDS, DRAW_SECONDS = 60.0, 120.0
+START_SECONDS, DRAW_SECONDS, IDLE_SECONDS = 60.0, 120.0, 60.0
 PLATFORMS = ("egl", "osmesa") if sys.platform.startswith("linux") else (None,)
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Worker:
     def __init__(self, width: int, height: int):
         if os.environ.get("PAM_NO_GL"):
             raise GlError("the environment variable PAM_NO_GL is set")
+        self.kind = _python(), width, height
         problems = []
         for platform in PLATFORMS:
             try:
@@ -54,8 +56,7 @@ class Worker:
         environment = {name: value for name, value in os.environ.items() if name != "PYOPENGL_PLATFORM"}
         if platform:
             environment["PYOPENGL_PLATFORM"] = platform
-        python = os.environ.get("PAM_GL_PYTHON", sys.executable)
-        command = [python, "-u", str(Path(__file__).with_name("gl_worker.py")), str(width), str(height)]
+        command = [_python(), "-u", str(Path(__file__).with_name("gl_worker.py")), str(width), str(height)]
         try:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
@@ -100,6 +101,55 @@ class Worker:
         self.process.stdin.close()
 
 
+def _python() -> str:
+    """The Python that has pyrender."""
+    return os.environ.get("PAM_GL_PYTHON", sys.executable)
+
+
+class Waiting:
+    """The place of one idle worker, who goes when nobody has come for it in time."""
+
+    def __init__(self):
+        self.lock, self.worker, self.timer = threading.Lock(), None, None
+
+    def take(self, width: int, height: int) -> Worker:
+        """The waiting worker if it is of this size and alive, else a new one."""
+        worker = self._leave()
+        if worker is not None:
+            if worker.kind == (_python(), width, height) and worker.process.poll() is None and not os.environ.get("PAM_NO_GL"):
+                return worker
+            worker.close()
+        return Worker(width, height)
+
+    def put(self, worker: Worker) -> None:
+        """Let a worker wait; the one before it goes."""
+        before = self._leave()
+        if before is not None:
+            before.close()
+        with self.lock:
+            self.worker, self.timer = worker, threading.Timer(IDLE_SECONDS, self._end, [worker])
+            self.timer.daemon = True
+            self.timer.start()
+
+    def _leave(self) -> Worker | None:
+        with self.lock:
+            worker, timer = self.worker, self.timer
+            self.worker = self.timer = None
+        if timer is not None:
+            timer.cancel()
+        return worker
+
+    def _end(self, worker: Worker) -> None:
+        with self.lock:
+            if self.worker is not worker:
+                return
+            self.worker = self.timer = None
+        worker.close()
+
+
+waiting = Waiting()
+
+
 class PyrenderDrawer:
     """Draws batches of frames in a child process; what that cannot draw, the fallback draws."""
 
@@ -126,9 +176,13 @@ class PyrenderDrawer:
             self.fallback.draw(first + row, frames.part(row, row + 1))
 
     def close(self) -> None:
-        """End the child process and remove its files."""
+        """Let the child process wait for the next clip and remove this one's files."""
         if self.worker:
-            self.worker.close()
+            try:
+                self.worker.ask(scene=None)
+                waiting.put(self.worker)
+            except GlError as problem:
+                log.debug("pyrender has gone: %s", problem)
             self.worker = None
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -137,7 +191,7 @@ class PyrenderDrawer:
     def _draw(self, first: int, frames: Frames) -> None:
         size = self.camera.height, self.camera.width
         if self.worker is None:
-            self.worker = Worker(self.camera.width, self.camera.height)
+            self.worker = waiting.take(self.camera.width, self.camera.height)
             self._send_scene()
         count = len(frames)
         self.worker.ask(first=first, count=count, depth=str(self.folder / "depth"), packed=str(self.folder / "packed"))

@@ -83,12 +83,17 @@ class Target:
         if gl.glCheckFramebufferStatus(gl.GL_FRAMEBUFFER) != gl.GL_FRAMEBUFFER_COMPLETE:
             raise RuntimeError("The OpenGL driver refuses float targets.")
 
+    def forget(self) -> None:
+        """Let go of the meshes and their files."""
+        for _, points, faces, _, _ in self.meshes:
+            self.gl.glDeleteBuffers(2, [points, faces])
+        self.meshes = []
+
     def load(self, scene: dict) -> None:
         """Take the meshes of a scene: faces, static or moving points with normals, and a matrix a frame."""
         gl, folder = self.gl, Path(scene["folder"])
-        for _, points, faces, _, _ in self.meshes:
-            gl.glDeleteBuffers(2, [points, faces])
-        self.meshes, self.projection = [], np.array(scene["projection"], np.float32)
+        self.forget()
+        self.projection = np.array(scene["projection"], np.float32)
         for i, instance in enumerate(scene["instances"]):
             faces = np.load(folder / f"{i}_faces.npy")
             vertices = np.load(folder / f"{i}_points.npy", mmap_mode="r")
@@ -143,7 +148,7 @@ class Target:
 def serve(target: Target, job: dict) -> None:
     """Do one request."""
     if "scene" in job:
-        target.load(job["scene"])
+        target.load(job["scene"]) if job["scene"] else target.forget()
         return
     width, height = target.size
     depth, packed = (

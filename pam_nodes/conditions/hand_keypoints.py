@@ -12,6 +12,7 @@ from ..geometry.camera_build import project
 from ..progress import Progress, silent
 from .keypoints import auto_scale, draw_hand, draw_missing_hand, merge_hands, thumb_is_nearer
 from .openpose import draw_openpose_hand
+from .painted import Painted
 
 VISIBLE, BEHIND_HAND, BEHIND_OBJECT, OUTSIDE = range(4)
 CONFIDENCE = {VISIBLE: 1.0, BEHIND_HAND: 0.5, BEHIND_OBJECT: 0.5, OUTSIDE: 0.0}
@@ -44,6 +45,16 @@ class HandKeypoints:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def frames(self, chosen: slice) -> HandKeypoints:
+        """The key points of some frames."""
+        z = None if self.z is None else self.z[chosen]
+        return replace(self, pixels=self.pixels[chosen], visibility=self.visibility[chosen], z=z)
+
+    def stretched(self, width: int, height: int) -> HandKeypoints:
+        """The key points of the same pictures stretched to another size; the corner of a picture is at (-0.5, -0.5)."""
+        scale = np.array([width / self.width, height / self.height])
+        return replace(self, pixels=(self.pixels + 0.5) * scale - 0.5, width=width, height=height)
 
 
 @dataclass(frozen=True)
@@ -135,6 +146,17 @@ def draw_keypoints(
         _draw_frame(picture, keypoints, t, look, None if surfaces is None else [surface[t] for surface in surfaces])
         progress(t + 1, len(keypoints))
     return pictures
+
+
+def keypoint_pictures(keypoints: HandKeypoints, look: KeypointLook = KeypointLook()) -> Painted:
+    """``draw_keypoints`` without surfaces a picture at a time, when it is looked at."""
+
+    def paint(t: int) -> np.ndarray:
+        picture = np.zeros((keypoints.height, keypoints.width, 3), np.uint8)
+        _draw_frame(picture, keypoints, t, look, None)
+        return picture
+
+    return Painted(paint, range(len(keypoints)), keypoints.height, keypoints.width)
 
 
 def _draw_frame(picture: np.ndarray, keypoints: HandKeypoints, t: int, look: KeypointLook, surfaces: list[np.ndarray] | None) -> None:

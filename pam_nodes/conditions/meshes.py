@@ -10,8 +10,8 @@ from .transform import F, rotate, transform
 
 CREASE = np.radians(40.0)
 """Faces that meet at a larger angle have an edge between them, not a rounded one."""
-FRAMES = 64
-"""Of which normals are worked out at once: a long clip must not need their faces' normals all together."""
+FRAMES = 8
+"""Of which normals are worked out at once, so that work stays in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +50,10 @@ class MeshTrack:
         out[:] = points.T
         return out.T
 
-    def normals_at(self, frame: int, index: np.ndarray, world_to_camera: np.ndarray, out: np.ndarray) -> None:
-        """Write some normals of one frame, seen from a (4, 4) pose, to a (3, len(index)) float32 array."""
+    def normals_at(self, frame: int, index: np.ndarray, world_to_camera: np.ndarray) -> np.ndarray:
+        """(3, len(index)) float32: some normals of one frame, seen from a (4, 4) pose."""
         normals = self.normals if self.poses is not None else self.normals[frame]
-        rotate(self.pose(frame, world_to_camera), normals.take(index, axis=0), out)
+        return rotate(self.pose(frame, world_to_camera), normals.take(index, axis=0)).T
 
     def rotation(self, frame: int, world_to_camera: np.ndarray) -> np.ndarray:
         """(3, 3) rotation of ``normals`` to the camera."""
@@ -80,17 +80,24 @@ def rigid_track(vertices: np.ndarray, faces: np.ndarray, poses: np.ndarray, inst
 
 
 def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(..., F, 3) face normals of (..., V, 3) vertices, as long as twice the face's area."""
-    a, b, c = (vertices[..., faces[:, k], :] for k in range(3))
-    return np.cross(b - a, c - a)
+    """(F, 3, ...) face normals of (V, 3, ...) vertices, as long as twice the face's area."""
+    a, b, c = (vertices.take(faces[:, k], axis=0) for k in range(3))
+    b -= a
+    c -= a
+    normals = a
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        np.multiply(b[:, j], c[:, k], out=normals[:, i])
+        normals[:, i] -= b[:, k] * c[:, j]
+    return normals
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(T, V, 3) unit normals of (T, V, 3) vertices: the area-weighted mean of the faces around each vertex."""
     normals = np.empty(vertices.shape, F)
+    incidence = _incidence(faces, vertices.shape[1])
     for first in range(0, len(vertices), FRAMES):
-        block = vertices[first : first + FRAMES]
-        normals[first : first + FRAMES] = _gathered(face_normals(block, faces), faces, vertices.shape[-2])
+        block = np.ascontiguousarray(np.moveaxis(vertices[first : first + FRAMES], 0, -1))
+        normals[first : first + FRAMES] = np.moveaxis(_gathered(face_normals(block, faces), incidence), -1, 0)
     return normals
 
 
@@ -110,7 +117,7 @@ def crease_normals(vertices: np.ndarray, faces: np.ndarray, angle: float = CREAS
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    weighted = face_normals(vertices, faces)
+    weighted = face_normals(np.ascontiguousarray(vertices), faces)
     unit = _unit(weighted)
     corner = np.arange(faces.size).reshape(faces.shape)
     following = np.roll(corner, -1, axis=1)
@@ -127,20 +134,28 @@ def crease_normals(vertices: np.ndarray, faces: np.ndarray, angle: float = CREAS
     links = coo_array((np.ones(len(one), bool), (one, two)), shape=(faces.size, faces.size))
     groups, group = connected_components(links, directed=False)
     normal_faces = group.reshape(faces.shape).astype(np.int64)
-    return _gathered(weighted, normal_faces, groups), normal_faces
+    return _gathered(weighted, _incidence(normal_faces, groups)), normal_faces
 
 
-def _gathered(weighted: np.ndarray, faces: np.ndarray, count: int) -> np.ndarray:
-    """Sum (..., F, 3) face normals at the ``count`` indices their corners name, and normalise: (..., count, 3)."""
+def _incidence(faces: np.ndarray, count: int):
+    """Sparse (count, F) matrix, 1 where a face has a corner."""
     from scipy.sparse import csr_array
 
-    incidence = csr_array((np.ones(faces.size, F), (faces.ravel(), np.repeat(np.arange(len(faces)), 3))), shape=(count, len(faces)))
-    flat = np.moveaxis(weighted, -2, 0)
-    total = (incidence @ flat.reshape(len(faces), -1)).reshape(count, *flat.shape[1:])
-    return _unit(np.moveaxis(total, 0, -2)).astype(F)
+    ones, owner = np.ones(faces.size, F), np.repeat(np.arange(len(faces)), 3)
+    return csr_array((ones, (faces.ravel(), owner)), shape=(count, len(faces)))
+
+
+def _gathered(weighted: np.ndarray, incidence) -> np.ndarray:
+    """Unit sums (V, 3, ...) of the (F, 3, ...) normals of the faces around each vertex."""
+    total = incidence @ weighted.reshape(len(weighted), -1)
+    return _unit(total.reshape(len(total), *weighted.shape[1:]))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors of length one; a zero vector (flat face, lone vertex) becomes +z."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.where(length > 0, vectors / np.where(length > 0, length, 1), np.array([0, 0, 1], vectors.dtype))
+    """Vectors (N, 3, ...) of length one; a zero vector (flat face, lone vertex) becomes +z."""
+    length = np.sqrt((vectors * vectors).sum(axis=1))
+    none = length == 0
+    length[none] = 1
+    unit = vectors / length[:, None]
+    unit[:, 2][none] = 1
+    return unit

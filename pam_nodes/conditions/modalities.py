@@ -6,13 +6,14 @@ raise ValueError as ``render.checked_length`` does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..geometry.camera import Camera
 from ..grasp.trajectory import Trajectory
 from ..progress import Progress, silent
+from .backends import loops_for
 from .clip import render_clip
 from .contact import TOUCH, ContactVideo, render_contact
 from .flow import FlowVideo, render_flow
@@ -116,12 +117,12 @@ def added(video: ConditionVideo | None, trajectory: Trajectory, source: str, **c
     name, frames = next(iter(changes.items()))
     new = ConditionVideo(fps=trajectory.fps, num_hands=len(trajectory.hands), **changes)
     if video is None:
-        return replace(new, sources=((name, source),))
+        return new.changed(sources=((name, source),))
     if video.shape != new.shape:
         wanted, found = (" x ".join(map(str, clip.shape)) for clip in (video, new))
         raise ValueError(f"Expected {name} of {wanted} (frames, height, width) like the bundle, found {found}: use its camera and length.")
-    return replace(video, **{name: frames}, sources=(*(line for line in video.sources if line[0] != name), (name, source)))
+    return video.changed(**{name: frames}, sources=(*(line for line in video.sources if line[0] != name), (name, source)))
 
 
 def _scene(trajectory: Trajectory) -> Scene:
-    return Scene(mesh_tracks(trajectory, skinned_hands(trajectory)))
+    return Scene(mesh_tracks(trajectory, skinned_hands(trajectory)), loops_for())

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..progress import Progress, silent
 from .colormap import INFERNO
 from .flow import FlowVideo
+from .painted import Pictures
 from .segmentation import ADE20K, HAND
 from .video import MODALITIES, ConditionVideo
 
@@ -19,11 +21,12 @@ SAME_COLOR = 40
 """Largest difference in any channel between a pixel and the hand's colour; video codecs move colours by about this."""
 
 
-def to_float(pictures: np.ndarray) -> np.ndarray:
+def to_float(pictures: Pictures, progress: Progress = silent) -> np.ndarray:
     """8-bit pictures to float32 in 0..1, frame by frame into one array, so that nothing larger than the result is ever held."""
     result = np.empty(pictures.shape, np.float32)
-    for source, target in zip(pictures, result, strict=True):
+    for done, (source, target) in enumerate(zip(pictures, result, strict=True), start=1):
         np.multiply(source, np.float32(1 / 255), out=target)
+        progress(done, len(result))
     return result
 
 
@@ -66,7 +69,7 @@ def resized(video: ConditionVideo, width: int, height: int) -> ConditionVideo:
     """
     if video.shape[1:] == (height, width):
         return video
-    changes: dict = {"flow": None}
+    changes: dict = {"flow": None, "joints": video.joints and video.joints.stretched(width, height)}
     for name in (*MODALITIES, "metric_depth", "instance_ids"):
         frames = getattr(video, name)
         if frames is not None:
@@ -105,10 +108,10 @@ def first_frames(video: ConditionVideo, length: int, stretch: bool = True) -> Co
 def part(video: ConditionVideo, chosen: slice) -> ConditionVideo:
     """Some frames of a clip; flow is kept where they are neighbours."""
     names = (*MODALITIES, "metric_depth", "instance_ids")
-    changes = {name: getattr(video, name)[chosen] for name in names if getattr(video, name) is not None}
+    changes = {name: video.stored(name)[chosen] for name in names if video.stored(name) is not None}
     keeps_flow = video.flow is not None and chosen.step in (None, 1)
     flow = FlowVideo(video.flow.flow[chosen], video.flow.state[chosen]) if keeps_flow else None
-    return replace(video, **changes, flow=flow)
+    return replace(video, **changes, flow=flow, joints=video.joints and video.joints.frames(chosen))
 
 
 def fitted(
@@ -116,7 +119,7 @@ def fitted(
 ) -> ConditionVideo:
     """A clip of a model's size, length and speed: ``first_frames`` (all if None), then ``resized``, played at ``fps`` (None: as it is)."""
     clip = resized(video if length is None else first_frames(video, length, stretch), width, height)
-    return clip if fps is None else replace(clip, fps=fps)
+    return clip if fps is None else clip.changed(fps=fps)
 
 
 def pack_images(
@@ -158,6 +161,8 @@ def pack_images(
         changes["metric_depth"] = None
     if "segmentation" in pictures:
         changes["instance_ids"] = None
+    if "keypoints" in pictures:
+        changes["joints"] = None
     return replace(video, **changes)
 
 
@@ -170,13 +175,13 @@ def _colored(depth: np.ndarray, base: ConditionVideo | None) -> np.ndarray:
     return np.where(foreground[..., None], INFERNO[grey], 0).astype(np.uint8)
 
 
-def picked(video: ConditionVideo, name: str, start: int = 0, length: int | None = None) -> np.ndarray | None:
+def picked(video: ConditionVideo, name: str, start: int = 0, length: int | None = None) -> Pictures | None:
     """``length`` frames (None: to the end) of one modality from ``start`` on, (T, H, W, 3) uint8, or None if the clip lacks it."""
     total = video.shape[0]
     end = total if length is None else start + length
     if not 0 <= start < end <= total:
         raise ValueError(f"Expected frames between 0 and {total}, found {start} to {end}: lower start or length.")
-    frames = getattr(video, name)
+    frames = video.stored(name)
     return None if frames is None else frames[start:end]
 
 

@@ -10,54 +10,46 @@ Work goes in blocks that stay in the processor's cache: fresh memory costs more 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from .transform import F
+from .triangles import FAR, Boxes, Triangles, boxed, clip_near, falling, holding_centres, projected, set_up
 
 EMPTY = np.int64(0x7F800000) << np.int64(32)
 """Key of a pixel that sees nothing: an infinite z."""
-NEAR = F(0.01)
-"""Metres. Triangles that cross this plane are cut at it."""
 EDGE = F(1e-4)
 """Pixels by which a span may miss a centre and still hold it: a centre on an edge must not fall to rounding."""
-CULL_BLOCK, TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 15, 1 << 13, 1 << 14
-TILE = 16
-HIDDEN_WORTH = 1 << 17
+SLACK = F(1e-4)
+"""Share of a bound that rounding may cost."""
+TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 16, 1 << 14
+TILE = 8
+HIDDEN_WORTH = 1 << 18
 """So many pixels in the boxes of the far sides make looking for hidden triangles pay."""
 
 
 @dataclass(frozen=True, eq=False)
-class Triangles:
-    """Triangles that hold a pixel centre, ready to be drawn; K is their number. Float32 unless said.
+class Spans:
+    """Runs of neighbouring pixels, N of them.
 
     Attributes:
-        left, top, width, height: (K,) box of pixels; width and height are one less than the number of columns and rows.
-        crossing, step: (3, K) column, from left, where the row at top meets each edge, and how far that moves from row to row.
-        opens: (3, K) bool, the inside lies right of the edge.
-        w, w_u, w_v: (K,) inverse depth at (left, top) and its slopes.
-        turned: (K,) bool, the clockwise side is seen: the far side of a closed mesh, or the inside of an open one.
-        owner: (K,) int64 face index.
+        start: (N,) int64 flat index of the first pixel.
+        more: (N,) float32 how many pixels follow it.
+        value, slope: (N,) float32 inverse depth at the first pixel and its change from pixel to pixel.
+        owner: (N,) int64 face.
     """
 
-    left: np.ndarray
-    top: np.ndarray
-    width: np.ndarray
-    height: np.ndarray
-    crossing: np.ndarray
-    step: np.ndarray
-    opens: np.ndarray
-    w: np.ndarray
-    w_u: np.ndarray
-    w_v: np.ndarray
-    turned: np.ndarray
+    start: np.ndarray
+    more: np.ndarray
+    value: np.ndarray
+    slope: np.ndarray
     owner: np.ndarray
 
-    def pick(self, which: np.ndarray) -> Triangles:
-        """Those where (K,) bool ``which`` holds."""
-        index = np.nonzero(which)[0]
-        return Triangles(*(getattr(self, field.name).take(index, axis=-1) for field in fields(self)))
+    def part(self, low: int, high: int) -> Spans:
+        """Views of the spans low..high - 1."""
+        return Spans(*(getattr(self, field.name)[low:high] for field in fields(self)))
 
 
 def rasterize(
@@ -80,224 +72,141 @@ def rasterize(
     vertices, faces, owners = clip_near(vertices, faces)
     x, y, w = projected(vertices, intrinsics)
     corners = tuple(faces.T)
-    keep = _holding_centres(x, y, corners, width, height)
+    keep = holding_centres(x, y, corners, width, height)
     blocks = [keep[first : first + TRIANGLE_BLOCK] for first in range(0, len(keep), TRIANGLE_BLOCK)]
-    sets = [_set_up(x, y, w, [corner[k] for corner in corners], owners[k], width, height) for k in blocks]
+    sets = [boxed(x, y, w, [corner.take(k) for corner in corners], owners.take(k), width, height) for k in blocks]
     _draw_all(buffer, sets, width, height)
     return buffer
 
 
-def projected(vertices: np.ndarray, intrinsics: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pixel column, row and inverse depth (V,) of camera-frame points, float32."""
-    fx, fy, cx, cy = (F(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    w = F(1) / np.maximum(vertices[:, 2], NEAR)
-    return vertices[:, 0] * w * fx + cx, vertices[:, 1] * w * fy + cy, w
-
-
-def clip_near(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut triangles at the near plane.
-
-    Returns:
-        vertices (V', 3), the given ones first; faces (M, 3) whose corners all have z >= ``NEAR``; and (M,) the face each came from.
-    """
-    ahead = vertices[:, 2] >= NEAR
-    if ahead.all():
-        return vertices, faces, np.arange(len(faces))
-    count = ahead[faces].sum(axis=1)
-    whole = np.nonzero(count == 3)[0]
-    points, kept, owners, total = [vertices], [faces[whole]], [whole], len(vertices)
-    for inside in (1, 2):
-        cut = np.nonzero(count == inside)[0]
-        # The corner that is alone on its side comes first; the winding is kept.
-        alone = np.argmax(ahead[faces[cut]] == (inside == 1), axis=1)
-        a, b, c = (faces[cut, (alone + k) % 3] for k in range(3))
-        points += [_at_near(vertices[a], vertices[b]), _at_near(vertices[a], vertices[c])]
-        ab, ac = total + np.arange(len(cut)), total + len(cut) + np.arange(len(cut))
-        total += 2 * len(cut)
-        pieces = [(a, ab, ac)] if inside == 1 else [(ab, b, c), (ab, c, ac)]
-        kept += [np.stack(piece, axis=1) for piece in pieces]
-        owners += [cut] * len(pieces)
-    return np.concatenate(points), np.concatenate(kept), np.concatenate(owners)
-
-
-def _at_near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Points where the lines from a to b pass the near plane, exactly on it."""
-    t = (NEAR - a[:, 2]) / (b[:, 2] - a[:, 2])
-    point = a + t[:, None] * (b - a)
-    point[:, 2] = NEAR
-    return point
-
-
-def _holding_centres(x: np.ndarray, y: np.ndarray, corners: tuple[np.ndarray, ...], width: int, height: int) -> np.ndarray:
-    """Faces whose box holds a pixel centre of the picture: most triangles of a fine mesh do not, and cost nothing from here on."""
-    columns, rows = _cells(x, width), _cells(y, height)
-    kept = [np.empty(0, np.int64)]
-    for first in range(0, len(corners[0]), CULL_BLOCK):
-        index = [corner[first : first + CULL_BLOCK] for corner in corners]
-        on_rows = np.nonzero(_differ([rows.take(i) for i in index]))[0]
-        on_both = _differ([columns.take(i.take(on_rows)) for i in index])
-        kept.append(first + on_rows[on_both])
-    return np.concatenate(kept)
-
-
-def _cells(coordinate: np.ndarray, size: int) -> np.ndarray:
-    """Where coordinates lie among pixel centres: 2 n on centre n of 0..size - 1, the odd number between in a gap, and the ends beyond."""
-    limited = np.minimum(np.maximum(coordinate, F(-0.5)), F(size - 0.5))
-    return (np.floor(limited) + np.ceil(limited)).astype(np.int32)
-
-
-def _differ(cells: list[np.ndarray]) -> np.ndarray:
-    """Whether three corners are not all in the same gap between centres."""
-    a, b, c = cells
-    return (a != b) | (b != c) | ((a & 1) == 0)
-
-
-def _box(corners: list[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """First pixel centre between three coordinates within 0..size - 1, and how far the last is from it; negative when there is none."""
-    a, b, c = corners
-    low = np.ceil(np.minimum(np.minimum(a, b), c))
-    high = np.floor(np.maximum(np.maximum(a, b), c))
-    np.maximum(low, 0, out=low)
-    np.minimum(high, size - 1, out=high)
-    high -= low
-    return low, high
-
-
-def _set_up(
-    x: np.ndarray, y: np.ndarray, w: np.ndarray, corners: list[np.ndarray], owners: np.ndarray, width: int, height: int
-) -> Triangles:
-    """Boxes and affine functions of triangles; those without area, or with one row that holds no centre, are left out."""
-    (x0, x1, x2), (y0, y1, y2) = ([v.take(k) for k in corners] for v in (x, y))
-    left, columns = _box([x0, x1, x2], width)
-    top, rows = _box([y0, y1, y2], height)
-    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-    inverse = F(1) / np.where(area != 0, area, F(np.inf))
-    # Barycentric weights 1 and 2, and with them the inverse depth, are affine in the picture.
-    b1_u, b1_v, b2_u, b2_v = (y2 - y0) * inverse, (x0 - x2) * inverse, (y0 - y1) * inverse, (x1 - x0) * inverse
-    du, dv = left - x0, top - y0
-    b1, b2 = du * b1_u + dv * b1_v, du * b2_u + dv * b2_v
-    slopes = np.stack([-b1_u - b2_u, b1_u, b2_u])
-    # A level edge bounds no row: the box already ends there.
-    per_column = F(-1) / np.where(slopes != 0, slopes, F(np.inf))
-    crossing, opens = np.stack([F(1) - b1 - b2, b1, b2]) * per_column, slopes >= 0
-    index = np.nonzero((area != 0) & ((rows > 0) | _meets(crossing, opens, columns)))[0]
-
-    w0, w1, w2 = (w.take(k.take(index)) for k in corners)
-    d1, d2 = w1 - w0, w2 - w0
-    b1, b1_u, b1_v, b2, b2_u, b2_v = (v.take(index) for v in (b1, b1_u, b1_v, b2, b2_u, b2_v))
-    return Triangles(
-        left=left.take(index),
-        top=top.take(index),
-        width=columns.take(index),
-        height=rows.take(index),
-        crossing=crossing.take(index, axis=1),
-        step=np.stack([-b1_v - b2_v, b1_v, b2_v]) * per_column.take(index, axis=1),
-        opens=opens.take(index, axis=1),
-        w=w0 + b1 * d1 + b2 * d2,
-        w_u=b1_u * d1 + b2_u * d2,
-        w_v=b1_v * d1 + b2_v * d2,
-        turned=area.take(index) > 0,
-        owner=owners.take(index),
-    )
-
-
-def _meets(crossing: np.ndarray, opens: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """Whether the first row of triangles holds a centre: nearly always no for those that have one row only."""
-    low = np.maximum(np.where(opens, crossing, F(0)).max(axis=0), 0)
-    high = np.minimum(np.where(opens, width, crossing).min(axis=0), width)
-    return np.floor(high + EDGE) >= np.ceil(low - EDGE)
-
-
-def _draw_all(buffer: np.ndarray, sets: list[Triangles], width: int, height: int) -> None:
+def _draw_all(buffer: np.ndarray, sets: list[Boxes], width: int, height: int) -> None:
     """Draw everything; in a close-up the sides that face the camera first, so that most of what is behind them can be left out."""
-    far = [t.turned for t in sets]
-    if sum(float(((t.width + 1) * (t.height + 1))[f].sum()) for t, f in zip(sets, far, strict=True)) < HIDDEN_WORTH:
-        for triangles in sets:
-            _draw(buffer, triangles, width)
+    pixels = sum(float(((boxes.width + 1) * (boxes.height + 1)).take(boxes.far).sum()) for boxes in sets)
+    if pixels < HIDDEN_WORTH:
+        for boxes in sets:
+            _draw(buffer, set_up(boxes, np.concatenate([boxes.near, boxes.far])), width)
         return
-    for triangles, f in zip(sets, far, strict=True):
-        _draw(buffer, triangles.pick(~f), width)
-    tiles = np.maximum.reduceat(buffer.reshape(height, width), np.arange(0, height, TILE), axis=0)
-    tiles = np.maximum.reduceat(tiles, np.arange(0, width, TILE), axis=1)
-    for triangles, f in zip(sets, far, strict=True):
-        back = triangles.pick(f)
-        _draw(buffer, back.pick(~_hidden(back, tiles)), width)
+    for boxes in sets:
+        _draw(buffer, set_up(boxes, boxes.near), width)
+    windows = _farthest(buffer.reshape(height, width))
+    for boxes in sets:
+        _draw(buffer, set_up(boxes, boxes.far.compress(~_hidden(boxes, windows))), width)
 
 
-def _hidden(t: Triangles, tiles: np.ndarray) -> np.ndarray:
-    """Which triangles lie wholly behind what is drawn; exact, as it only leaves out what could not win.
+def _farthest(keys: np.ndarray) -> np.ndarray:
+    """The greatest key of each square of ``TILE`` x ``TILE`` pixels, and then of windows of 2 x 2 and 4 x 4 such tiles, by their first."""
+    for _ in ("rows", "columns"):
+        greatest = keys[::TILE].copy()
+        for offset in range(1, TILE):
+            line = keys[offset::TILE]
+            np.maximum(greatest[: len(line)], line, out=greatest[: len(line)])
+        keys = greatest.T
+    windows = [keys]
+    for step in (1, 2):
+        wider = windows[-1].copy()
+        np.maximum(wider[:-step], windows[-1][step:], out=wider[:-step])
+        wider[:, :-step] = np.maximum(wider[:, :-step], wider[:, step:])
+        windows.append(wider)
+    return np.stack(windows)
 
-    tiles: the greatest key of each ``TILE`` x ``TILE`` square. A triangle is looked up where it touches at most 2 x 2 of them.
-    """
-    bound = np.maximum(t.w_u, 0) * t.width + np.maximum(t.w_v, 0) * t.height + t.w
-    bound += F(1e-4) * (np.abs(t.w_u) * t.width + np.abs(t.w_v) * t.height + np.abs(t.w))
+
+def _hidden(boxes: Boxes, windows: np.ndarray) -> np.ndarray:
+    """Which far sides lie wholly behind what is drawn; exact, as it only leaves out what could not win (windows: see ``_farthest``)."""
+    names = ("left", "top", "width", "height", "x1", "x2", "y1", "y2", "area")
+    left, top, width, height, x1, x2, y1, y2, area = (getattr(boxes, name).take(boxes.far) for name in names)
+    w0, w1, w2 = (depth.take(boxes.far) for depth in boxes.inverse_depths)
+    bound = np.maximum(np.maximum(w0, w1), w2)
+    w1 -= w0
+    w2 -= w0
+    # A pixel that is held lies in the triangle but for rounding, which the slopes of the inverse depth turn into depth.
+    slopes = np.abs(y2 * w1 - y1 * w2) * (width + 1) + np.abs(x1 * w2 - x2 * w1) * (height + 1)
+    bound += SLACK * (slopes / area + bound)
     nearest = (F(1) / bound).view(np.int32).astype(np.int64) << 32
-    left, top = t.left.astype(np.int64) // TILE, t.top.astype(np.int64) // TILE
-    right, bottom = (t.left + t.width).astype(np.int64) // TILE, (t.top + t.height).astype(np.int64) // TILE
-    farthest = np.maximum(np.maximum(tiles[top, left], tiles[top, right]), np.maximum(tiles[bottom, left], tiles[bottom, right]))
-    return (bound > 0) & (nearest > farthest) & (right - left <= 1) & (bottom - top <= 1)
+    left, top, right, bottom = (v.astype(np.int64) // TILE for v in (left, top, left + width, top + height))
+    reach = np.maximum(right - left, bottom - top)
+    level = (reach > 1).astype(np.int64) + (reach > 3)
+    right, bottom = np.maximum(right + 1 - (1 << level), left), np.maximum(bottom + 1 - (1 << level), top)
+    farthest, flat, size, across = np.zeros(len(left), np.int64), windows.ravel(), windows[0].size, windows.shape[2]
+    for row in (top, bottom):
+        line = level * size + row * across
+        for column in (left, right):
+            np.maximum(farthest, flat.take(line + column), out=farthest)
+    return (nearest > farthest) & (reach < 8)
 
 
 def _draw(buffer: np.ndarray, t: Triangles, width: int) -> None:
     """Draw triangles into the buffer: triangles to rows, rows to spans, spans to pixels."""
-    tri, row = _runs(t.height.astype(np.int64) + 1)
-    rowf = row.astype(F)
-    first, last = _span(t, tri, rowf)
-    full = np.nonzero(last >= first)[0]
-    tri, row, rowf, first, last = (v.take(full) for v in (tri, row, rowf, first, last))
+    parts = [_spans(t, *strip, width) for strip in _strips(t.height)]
+    if not parts:
+        return
+    spans = Spans(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Spans)))
+    order = falling(spans.more)
+    spans = Spans(*(getattr(spans, field.name).take(order) for field in fields(Spans)))
+    for first, length, reach in _strips(spans.more):
+        block = max(1, PIXEL_BLOCK // length)
+        for low in range(0, reach, block):
+            _fill(buffer, spans.part(low, min(low + block, reach)), first, length)
+
+
+def _strips(last: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Take positions 0..last of owners with falling ``last`` in strips that grow: first position, length, and how many owners reach it.
+
+    So work goes over whole arrays, owner beside owner, although some have one position and some hundreds.
+    """
+    first, length, rising = 0, 1, -last
+    while reach := int(np.searchsorted(rising, -first, "right")):
+        yield first, length, reach
+        first += length
+        length = first
+
+
+def _spans(t: Triangles, first: int, length: int, reach: int, width: int) -> Spans:
+    """Spans of ``length`` rows, from row ``first`` on, of the first ``reach`` triangles."""
+    row = np.arange(first, first + length, dtype=F)[:, None]
+    low, high = np.zeros((length, reach), F), np.broadcast_to(t.width[:reach], (length, reach)).copy()
+    column, bound = np.empty_like(low), np.empty_like(low)
+    for crossing, step, closes in zip(t.crossing[:, :reach], t.step[:, :reach], t.closes[:, :reach], strict=True):
+        np.multiply(step, row, out=column)
+        column += crossing
+        np.maximum(low, np.add(column, closes, out=bound), out=low)
+        np.minimum(high, np.add(column, closes + FAR, out=bound), out=high)
+    np.ceil(np.subtract(low, EDGE, out=low), out=low)
+    np.floor(np.add(high, EDGE, out=high), out=high)
+    held = high >= low
+    if length > 1:
+        held &= row <= t.height[:reach]
+    full = np.flatnonzero(held)
+    low, more = low.ravel().take(full), high.ravel().take(full)
+    more -= low
+    line = full // reach if length > 1 else 0
+    tri, line = full - line * reach, line + first
     slope = t.w_u.take(tri)
-    value = t.w.take(tri) + t.w_v.take(tri) * rowf + slope * first
-    start = (t.top.take(tri).astype(np.int64) + row) * width + (t.left.take(tri) + first).astype(np.int64)
-    owner = t.owner.take(tri)
-    count = (last - first).astype(np.int64) + 1
-    ends = np.cumsum(count)
-    low = 0
-    while low < len(count):
-        done = ends[low - 1] if low else 0
-        high = max(int(np.searchsorted(ends, done + PIXEL_BLOCK, "right")), low + 1)
-        spans = slice(low, high)
-        _fill(buffer, start[spans], count[spans], value[spans], slope[spans], owner[spans])
-        low = high
+    value = t.w_v.take(tri) * np.asarray(line, F)
+    value += t.w.take(tri)
+    value += slope * low
+    low += t.left.take(tri)
+    start = (t.top.take(tri).astype(np.int64) + line) * width
+    start += low.astype(np.int64)
+    return Spans(start, more, value, slope, t.owner.take(tri))
 
 
-def _fill(buffer: np.ndarray, start: np.ndarray, count: np.ndarray, value: np.ndarray, slope: np.ndarray, owner: np.ndarray) -> None:
-    """Draw spans of pixels: first flat pixel, length, inverse depth there and its slope, face."""
-    span, column = _runs(count)
-    z = slope.take(span)
-    z *= column.astype(F)
-    z += value.take(span)
+def _fill(buffer: np.ndarray, spans: Spans, first: int, length: int) -> None:
+    """Draw the pixels ``first`` to ``first + length - 1`` of spans; those past the end are the last one again."""
+    column = np.arange(first, first + length, dtype=F)[:, None]
+    if length > 1:
+        column = np.minimum(column, spans.more)
+    z = spans.slope * column
+    z += spans.value
     np.divide(F(1), z, out=z)
     keys = z.view(np.int32).astype(np.int64)
     keys <<= 32
-    keys |= owner.take(span)
-    column += start.take(span)
-    np.minimum.at(buffer, column, keys)
-
-
-def _runs(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the owner and position within the owner of each of ``counts.sum()`` items."""
-    owner = np.repeat(np.arange(len(counts)), counts)
-    position = np.arange(len(owner))
-    position -= (np.cumsum(counts) - counts).take(owner)
-    return owner, position
-
-
-def _span(t: Triangles, tri: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last column, from left, of each row of triangles; last < first is empty."""
-    low, high = np.zeros_like(row), t.width.take(tri)
-    extent = high.copy()
-    for crossing, step, opens in zip(t.crossing, t.step, t.opens, strict=True):
-        column = step.take(tri)
-        column *= row
-        column += crossing.take(tri)
-        opening = opens.take(tri)
-        np.maximum(low, np.where(opening, column, F(0)), out=low)
-        np.minimum(high, np.where(opening, extent, column), out=high)
-    return np.ceil(low - EDGE), np.floor(high + EDGE)
+    keys |= spans.owner
+    pixels = spans.start + column.astype(np.int64)
+    np.minimum.at(buffer, pixels.ravel(), keys.ravel())
 
 
 def seen(buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flat index, face and float32 z of each pixel that was hit."""
-    pixels = np.nonzero(buffer != EMPTY)[0]
-    keys = buffer[pixels]
+    pixels = np.flatnonzero(buffer != EMPTY)
+    keys = buffer.take(pixels)
     return pixels, keys & 0xFFFFFFFF, (keys >> 32).astype(np.int32).view(F)

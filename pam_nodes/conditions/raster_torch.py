@@ -11,9 +11,10 @@ import torch
 
 from ..geometry.camera import Camera
 from .frames import Frames
-from .raster import EDGE, EMPTY, NEAR
+from .raster import EDGE, EMPTY
 from .scene import Scene
 from .surface import THIN
+from .triangles import LEAST, NEAR
 
 MEMORY = 1 << 30
 """Bytes of a batch of frames on the device."""
@@ -151,18 +152,19 @@ def rasterize(points: Columns, corners: Columns, count: int, camera: Camera) -> 
 
 
 def _box(corners: list[torch.Tensor], size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """``raster._box``."""
+    """``triangles._box``."""
     a, b, c = corners
     low = torch.minimum(torch.minimum(a, b), c).ceil().clamp(min=0)
     return low, torch.maximum(torch.maximum(a, b), c).floor().clamp(max=size - 1) - low
 
 
 def _draw(keys: torch.Tensor, values: list[list[torch.Tensor]], box: list[torch.Tensor], owner: torch.Tensor, faces: int, camera: Camera):
-    """``raster._set_up`` and ``raster._draw``."""
+    """``triangles.set_up`` and ``raster._draw``."""
     (x0, x1, x2), (y0, y1, y2), (w0, w1, w2) = values
     left, top, width, height = box
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-    inverse = 1 / torch.where(area != 0, area, torch.inf)
+    flat = area.abs() < float(LEAST)
+    inverse = 1 / torch.where(flat, torch.inf, area)
     b1_u, b1_v, b2_u, b2_v = (y2 - y0) * inverse, (x0 - x2) * inverse, (y0 - y1) * inverse, (x1 - x0) * inverse
     d1, d2 = w1 - w0, w2 - w0
     du, dv = left - x0, top - y0
@@ -173,7 +175,7 @@ def _draw(keys: torch.Tensor, values: list[list[torch.Tensor]], box: list[torch.
         edges.append((value * per_column, step * per_column, slope >= 0))
     start, w_u, w_v = w0 + b1 * d1 + b2 * d2, b1_u * d1 + b2_u * d2, b1_v * d1 + b2_v * d2
 
-    tri, row = _runs(torch.where(area != 0, height + 1, 0).long())
+    tri, row = _runs(torch.where(flat, 0, height + 1).long())
     row_f = row.float()
     extent = width[tri]
     low, high = torch.zeros_like(extent), extent
@@ -196,13 +198,13 @@ def _draw(keys: torch.Tensor, values: list[list[torch.Tensor]], box: list[torch.
 
 
 def _runs(counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """``raster._runs``."""
+    """Index of the owner and position within the owner of each of ``counts.sum()`` items."""
     owner = torch.repeat_interleave(counts)
     return owner, torch.arange(len(owner), device=counts.device) - (torch.cumsum(counts, 0) - counts)[owner]
 
 
 def _clip_near(points: Columns, corners: Columns, owner: torch.Tensor) -> tuple[Columns, Columns, torch.Tensor]:
-    """``raster.clip_near``."""
+    """``triangles.clip_near``."""
     ahead = points[2] >= float(NEAR)
     if bool(ahead.all()):
         return points, corners, owner
@@ -224,7 +226,7 @@ def _clip_near(points: Columns, corners: Columns, owner: torch.Tensor) -> tuple[
 
 
 def _at_near(points: Columns, a: torch.Tensor, b: torch.Tensor) -> Columns:
-    """``raster._at_near``."""
+    """``triangles._at_near``."""
     x, y, z = points
     t = (float(NEAR) - z[a]) / (z[b] - z[a])
     return x[a] + t * (x[b] - x[a]), y[a] + t * (y[b] - y[a]), torch.full_like(t, float(NEAR))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from ..geometry.ycb import ycb_label
-from .depth import Limits, checked_limits, clip_limits, colorize_depth, depth_range, grey_depth
+from .depth import Limits, checked_limits, clip_limits, depth_pictures, depth_range, grey_depth
 from .pack import to_bytes, to_float
-from .segmentation import HAND, colorize_instances, custom_colors, instance_colors, parse_colors
+from .painted import Pictures
+from .segmentation import HAND, custom_colors, instance_colors, instance_pictures, parse_colors
 from .video import ConditionVideo
 
 DEPTH_LOOKS = ("pam", "grey inverse", "grey linear", "metres")
@@ -40,7 +40,7 @@ def depth_look(video: ConditionVideo, look: str, span: str, near: float, far: fl
         return video, np.repeat(depth[..., None], 3, axis=3), limits
     source = ("depth", f"rendered, {look}, {limits[0]:.3g} to {limits[1]:.3g} m")
     if look == "pam":
-        pictures = colorize_depth(depth, limits)
+        pictures = depth_pictures(depth, limits)
         return _replaced(video, "depth", pictures, source), to_float(pictures), limits
     images = np.repeat(grey_depth(depth, limits, look == "grey inverse")[..., None], 3, axis=3)
     return _replaced(video, "depth", to_bytes(images), source), images, limits
@@ -69,7 +69,7 @@ def segmentation_look(
         colors = custom_colors(video.num_hands, count, hands[0], parse_colors(object_colors))
     else:
         colors = instance_colors(video.num_hands, _labels(objects, video.object_labels, count), palette)
-    pictures = colorize_instances(video.instance_ids, colors)
+    pictures = instance_pictures(video.instance_ids, colors)
     return _replaced(video, "segmentation", pictures, ("segmentation", f"rendered, {palette} colours"))
 
 
@@ -83,5 +83,5 @@ def _labels(objects: str, own: Sequence[int], count: int) -> list[int]:
     return named or list(own)
 
 
-def _replaced(video: ConditionVideo, name: str, pictures: np.ndarray, source: tuple[str, str]) -> ConditionVideo:
-    return replace(video, **{name: pictures}, sources=(*(line for line in video.sources if line[0] != name), source))
+def _replaced(video: ConditionVideo, name: str, pictures: Pictures, source: tuple[str, str]) -> ConditionVideo:
+    return video.changed(**{name: pictures}, sources=(*(line for line in video.sources if line[0] != name), source))

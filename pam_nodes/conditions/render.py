@@ -6,17 +6,24 @@ import numpy as np
 
 from ..geometry.camera import Camera
 from ..geometry.camera_lens import resized_camera
+from ..geometry.simplify import cluster
 from ..grasp.trajectory import Trajectory
 from ..hands.skinning import SkinnedHand, skin
 from ..progress import Progress, silent
+from .backends import loops_for
 from .clip import render_clip
-from .depth import colorize_depth
-from .hand_keypoints import KeypointLook, draw_keypoints, project_hands
+from .depth import depth_pictures
+from .hand_keypoints import HandKeypoints, KeypointLook, draw_keypoints, keypoint_pictures, project_hands, with_occlusion
 from .look import Look
 from .meshes import MeshTrack, deforming_track, rigid_track
+from .painted import Pictures
 from .scene import Scene
-from .segmentation import colorize_instances, instance_colors
+from .segmentation import instance_colors, instance_pictures
+from .threads import in_order
 from .video import ConditionVideo
+
+DENSE, COARSE = 100_000, 50_000
+"""Faces of an object that may be drawn coarser, and how many are left then."""
 
 
 def skinned_hands(trajectory: Trajectory) -> list[SkinnedHand]:
@@ -24,11 +31,17 @@ def skinned_hands(trajectory: Trajectory) -> list[SkinnedHand]:
     return [skin(hand.model, hand.pose) for hand in trajectory.hands]
 
 
-def mesh_tracks(trajectory: Trajectory, hands: list[SkinnedHand]) -> list[MeshTrack]:
-    """Everything to draw: hands have the instance ids 1..n_hands, objects follow."""
+def mesh_tracks(trajectory: Trajectory, hands: list[SkinnedHand], coarse: bool = False) -> list[MeshTrack]:
+    """Everything to draw: hands have the instance ids 1..n_hands, objects follow.
+
+    coarse: objects of more than ``DENSE`` faces are drawn with at most ``COARSE``, vertices that lie together merged.
+    """
     tracks = [deforming_track(h.vertices, t.model.faces, i) for i, (h, t) in enumerate(zip(hands, trajectory.hands, strict=True), start=1)]
     for i, track in enumerate(trajectory.objects, start=len(tracks) + 1):
-        tracks.append(rigid_track(track.mesh.vertices, track.mesh.faces, track.poses, i, track.mesh.color))
+        vertices, faces = track.mesh.vertices, track.mesh.faces
+        if coarse and len(faces) > DENSE:
+            vertices, faces = cluster(vertices, faces, COARSE)
+        tracks.append(rigid_track(vertices, faces, track.poses, i, track.mesh.color))
     return tracks
 
 
@@ -68,20 +81,9 @@ def _hull(vertices: np.ndarray, most: int) -> np.ndarray:
         return vertices
 
 
-def render_conditions(
-    trajectory: Trajectory,
-    camera: Camera,
-    length: int | None = None,
-    style: str = "dexycb",
-    variant: str = "motion",
-    keypoint_scale: float | None = None,
-    normals: bool = False,
-    fps: float | None = None,
-    progress: Progress = silent,
-    backend: str = "auto",
-) -> ConditionVideo:
-    """Draw what the diffusion models are conditioned on: ``film`` without the preview."""
-    return film(trajectory, camera, length, style, variant, keypoint_scale, normals, fps, progress, backend)[0]
+def render_conditions(trajectory: Trajectory, camera: Camera, length: int | None = None, **settings) -> ConditionVideo:
+    """Draw what the diffusion models are conditioned on: ``film``, which says what there is to set, without the preview."""
+    return film(trajectory, camera, length, **settings)[0]
 
 
 def film(
@@ -96,6 +98,7 @@ def film(
     progress: Progress = silent,
     backend: str = "auto",
     look: Look | None = None,
+    coarse: bool = False,
 ) -> tuple[ConditionVideo, np.ndarray | None]:
     """Draw what the diffusion models are conditioned on, and the shaded preview in the same visibility pass.
 
@@ -111,6 +114,7 @@ def film(
         progress: called once a frame.
         backend: who draws, one of ``backends.BACKENDS``.
         look: of the preview, None for none.
+        coarse: draw dense objects coarser, see ``mesh_tracks``.
 
     Returns:
         The condition clip with depth, segmentation, key points, metric depth and instance ids; and the preview (T, H, W, 3) uint8 or None.
@@ -122,26 +126,35 @@ def film(
     colors = instance_colors(len(trajectory.hands), [track.mesh.label for track in trajectory.objects], style)
     hands = skinned_hands(trajectory)
     want = {"depth", "ids"} | ({"normals"} if normals else set()) | ({"rgb"} if look else set())
-    frames = render_clip(mesh_tracks(trajectory, hands), camera, want, look or Look(), total, progress, backend)
+    frames = render_clip(mesh_tracks(trajectory, hands, coarse), camera, want, look or Look(), total, progress, backend)
     check_visible(frames.instance_ids)
     points = project_hands([hand.keypoints for hand in hands], [hand.model.side for hand in trajectory.hands], camera, total)
-    surfaces = hand_surfaces(trajectory, hands, camera, total) if style == "oakink2" and len(hands) > 1 else None
     sources = [("depth", "rendered, inverse depth over the clip, inferno"), ("segmentation", f"rendered, {style} colours")]
     sources.append(("keypoints", f"joints of the hand model, {style} drawing, {variant} bone order"))
     clip = ConditionVideo(
         fps=fps or trajectory.fps,
         style=style,
-        depth=colorize_depth(frames.depth),
-        segmentation=colorize_instances(frames.instance_ids, colors),
-        keypoints=draw_keypoints(points, KeypointLook(style, variant, scale=keypoint_scale), surfaces),
+        depth=depth_pictures(frames.depth),
+        segmentation=instance_pictures(frames.instance_ids, colors),
+        keypoints=_keypoint_pictures(trajectory, hands, camera, points, KeypointLook(style, variant, scale=keypoint_scale)),
         normals=frames.normals,
         metric_depth=frames.depth,
         instance_ids=frames.instance_ids,
+        joints=with_occlusion(points, frames.depth, frames.instance_ids),
         num_hands=len(trajectory.hands),
         object_labels=tuple(track.mesh.label for track in trajectory.objects),
         sources=tuple(sources + ([("normals", "rendered, camera frame, y up")] if normals else [])),
     )
     return clip, frames.rgb
+
+
+def _keypoint_pictures(
+    trajectory: Trajectory, hands: list[SkinnedHand], camera: Camera, points: HandKeypoints, look: KeypointLook
+) -> Pictures:
+    """Drawings of the key points; where two hands meet by surface depth they are kept, as those depths would take more."""
+    if look.style != "oakink2" or len(hands) < 2:
+        return keypoint_pictures(points, look)
+    return draw_keypoints(points, look, hand_surfaces(trajectory, hands, camera, len(points)))
 
 
 def render_preview(
@@ -159,13 +172,17 @@ def coverage(
     """(T, H, W) float32 share of each pixel that hands and objects cover: the preview's alpha."""
     total = checked_length(trajectory, camera, length)
     fine = resized_camera(camera, camera.width * supersample, camera.height * supersample)
-    scene = Scene(mesh_tracks(trajectory, skinned_hands(trajectory)))
+    scene = Scene(mesh_tracks(trajectory, skinned_hands(trajectory)), loops_for())
     result = np.empty((total, camera.height, camera.width), np.float32)
-    for t in range(total):
+
+    def draw(t: int) -> None:
         row, column = np.divmod(scene.visible(t, fine)[0], fine.width)
         hits = np.bincount(row // supersample * camera.width + column // supersample, minlength=camera.width * camera.height)
         result[t] = hits.reshape(result[t].shape) / supersample**2
-        progress(t + 1, total)
+
+    with in_order(draw, total) as drawn:
+        for done, _ in enumerate(drawn, start=1):
+            progress(done, total)
     return result
 
 

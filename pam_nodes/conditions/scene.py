@@ -29,6 +29,19 @@ class View:
     normals: np.ndarray
 
 
+@dataclass(frozen=True)
+class Loops:
+    """What most of the time goes into, for which there are compiled loops too.
+
+    Attributes:
+        rasterize: ``raster.rasterize`` or its equal.
+        normals: ``numpy_normals`` or its equal.
+    """
+
+    rasterize: Callable[..., np.ndarray]
+    normals: Callable[..., np.ndarray]
+
+
 class Scene:
     """Several mesh tracks joined into one vertex and face list.
 
@@ -37,11 +50,11 @@ class Scene:
         faces: (F, 3) int64 into the joined vertices, each corner contiguous.
         face_instance: (F,) uint8.
         first_vertex, first_face: where each track starts in the lists, and their ends.
-        rasterizer: ``rasterize`` or its equal.
+        loops: who does the work, default NumPy.
     """
 
-    def __init__(self, tracks: Sequence[MeshTrack], rasterizer: Callable[..., np.ndarray] = rasterize):
-        self.tracks, self.rasterizer = tuple(tracks), rasterizer
+    def __init__(self, tracks: Sequence[MeshTrack], loops: Loops | None = None):
+        self.tracks, self.loops = tuple(tracks), loops or NUMPY
         self.first_vertex = np.cumsum([0] + [track.vertices.shape[-2] for track in self.tracks])
         self.first_face = np.cumsum([0] + [len(track.faces) for track in self.tracks])
         joined = [track.faces + first for track, first in zip(self.tracks, self.first_vertex, strict=False)]
@@ -69,10 +82,14 @@ class Scene:
 
     def keys(self, vertices: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> np.ndarray:
         """Visibility buffer of camera-frame vertices, see ``rasterize``; this thread's next call overwrites it."""
+        return self.loops.rasterize(vertices, self.faces, intrinsics, width, height, self.buffer(width * height))
+
+    def buffer(self, size: int) -> np.ndarray:
+        """(size,) int64 scratch memory of this thread."""
         buffer = getattr(self._scratch, "buffer", None)
-        if buffer is None or len(buffer) != width * height:
-            buffer = self._scratch.buffer = np.empty(width * height, np.int64)
-        return self.rasterizer(vertices, self.faces, intrinsics, width, height, buffer)
+        if buffer is None or len(buffer) != size:
+            buffer = self._scratch.buffer = np.empty(size, np.int64)
+        return buffer
 
     def visible(self, frame: int, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Flat index, float32 z and instance id of each pixel that sees something."""
@@ -85,14 +102,22 @@ class Scene:
         vertices = self.vertices(frame, camera.at(frame))
         buffer = self.keys(vertices, camera.intrinsics, camera.width, camera.height)
         surface = resolve(buffer, vertices, self.faces, camera.intrinsics, camera.width)
-        corners = self.corner_normals(surface.hit_faces, frame, camera.at(frame))
-        return View(surface, self.face_instance.take(surface.faces), surface_normals(surface, vertices, self.faces, corners))
+        return View(surface, self.face_instance.take(surface.faces), self.loops.normals(self, surface, vertices, frame, camera))
 
     def corner_normals(self, faces: np.ndarray, frame: int, world_to_camera: np.ndarray) -> list[np.ndarray]:
         """Three (U, 3) camera-frame unit normals at the corners of some faces, given in ascending order."""
         normals = np.empty((3, 3, len(faces)), np.float32)
         ends = np.searchsorted(faces, self.first_face)
         for track, first, low, high in zip(self.tracks, self.first_face, ends, ends[1:], strict=False):
-            for k in range(3):
-                track.normals_at(frame, track.normal_faces[faces[low:high] - first, k], world_to_camera, out=normals[k, :, low:high])
+            corners = track.normal_faces.take(faces[low:high] - first, axis=0).T
+            turned = track.normals_at(frame, corners.ravel(), world_to_camera)
+            normals[:, :, low:high] = turned.reshape(3, *corners.shape).swapaxes(0, 1)
         return [corner.T for corner in normals]
+
+
+def numpy_normals(scene: Scene, surface: Surface, vertices: np.ndarray, frame: int, camera: Camera) -> np.ndarray:
+    """(N, 3) float32 unit normals of hit pixels, camera frame; vertices: (V, 3) of the frame, seen from the camera."""
+    return surface_normals(surface, scene.corner_normals(surface.hit_faces, frame, camera.at(frame)))
+
+
+NUMPY = Loops(rasterize, numpy_normals)

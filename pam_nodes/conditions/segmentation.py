@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .painted import Painted
+
 Color = tuple[int, int, int]
 
 ADE20K = np.frombuffer(
@@ -79,3 +81,9 @@ def parse_colors(text: str) -> list[Color]:
 def colorize_instances(instance_ids: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """(..., H, W) uint8 instance ids to (..., H, W, 3) uint8 RGB with the rows of ``colors``."""
     return np.take(colors, instance_ids, axis=0)
+
+
+def instance_pictures(instance_ids: np.ndarray, colors: np.ndarray) -> Painted:
+    """``colorize_instances`` of (T, H, W) ids a picture at a time, when it is looked at."""
+    length, height, width = instance_ids.shape
+    return Painted(lambda t: colorize_instances(instance_ids[t], colors), range(length), height, width)

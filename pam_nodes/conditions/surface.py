@@ -26,7 +26,8 @@ class Surface:
         z: (N,) float32 metres along the optical axis.
         hit_faces: (U,) int64 the different faces among ``faces``, ascending.
         slot: (N,) int64 index of each pixel's face in ``hit_faces``.
-        forms: three (3, U) float32 ``weight_forms`` of the hit faces.
+        corners: three (3, U) float32 corners of the hit faces.
+        forms: three (3, U) float32 ``weight_forms`` of them.
         intrinsics: (3, 3) K.
         width: of the picture, pixels.
     """
@@ -36,6 +37,7 @@ class Surface:
     z: np.ndarray
     hit_faces: np.ndarray
     slot: np.ndarray
+    corners: tuple[np.ndarray, np.ndarray, np.ndarray]
     forms: tuple[np.ndarray, np.ndarray, np.ndarray]
     intrinsics: np.ndarray
     width: int
@@ -43,8 +45,8 @@ class Surface:
     @cached_property
     def rays(self) -> np.ndarray:
         """(N, 3) float32 direction through the pixel centre with z = 1, so that ``z * rays`` is the point."""
-        v, u = np.divmod(self.pixels, self.width)
-        return pixel_rays(u, v, self.intrinsics)
+        v = self.pixels // self.width
+        return pixel_rays(self.pixels - v * self.width, v, self.intrinsics)
 
     @cached_property
     def front(self) -> np.ndarray:
@@ -70,8 +72,8 @@ def resolve(buffer: np.ndarray, vertices: np.ndarray, faces: np.ndarray, intrins
     unique = np.nonzero(mark)[0]
     slots = np.empty(len(faces), np.int64)
     slots[unique] = np.arange(len(unique))
-    forms = weight_forms(*([axis.take(corner) for axis in vertices.T] for corner in faces[unique].T))
-    return Surface(pixels, hit, z, unique, slots.take(hit), forms, intrinsics, width)
+    corners = tuple(vertices.T.take(corner.take(unique), axis=1) for corner in faces.T)
+    return Surface(pixels, hit, z, unique, slots.take(hit), corners, weight_forms(*corners), intrinsics, width)
 
 
 def weight_forms(a: Sequence[np.ndarray], b: Sequence[np.ndarray], c: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -88,12 +90,11 @@ def weight_forms(a: Sequence[np.ndarray], b: Sequence[np.ndarray], c: Sequence[n
     return cross(e2, e1), cross(a, e2), cross(e1, a)
 
 
-def surface_normals(surface: Surface, vertices: np.ndarray, faces: np.ndarray, corner_normals: Sequence[np.ndarray]) -> np.ndarray:
+def surface_normals(surface: Surface, corner_normals: Sequence[np.ndarray]) -> np.ndarray:
     """Unit normals of the hit pixels, turned towards the camera: the inside of an open mesh shows the opposite normal.
 
     Args:
         surface: the hit pixels.
-        vertices, faces: as drawn.
         corner_normals: three (U, 3) unit normals in the camera frame, of the corners of ``surface.hit_faces``.
 
     Returns:
@@ -103,7 +104,7 @@ def surface_normals(surface: Surface, vertices: np.ndarray, faces: np.ndarray, c
     n0, n1, n2 = (corner.T for corner in corner_normals)
     # The mixed normal times the determinant is linear in the ray, row by row of a matrix a face; its sign turns it to the camera.
     matrix = n0[:, None] * whole + (n1 - n0)[:, None] * first + (n2 - n0)[:, None] * second
-    a, b, c = (vertices[faces[surface.hit_faces, k]].T for k in range(3))
+    a, b, c = surface.corners
     longest = np.sqrt(np.maximum(((b - a) ** 2).sum(axis=0), ((c - a) ** 2).sum(axis=0)))
     thin = np.abs((a * whole).sum(axis=0)) * F(surface.intrinsics[0, 0]) < THIN * a[2] * a[2] * longest
     matrix[:, :, thin] = ((n0 + n1 + n2)[:, None] * whole)[:, :, thin]

@@ -16,6 +16,7 @@ from ..progress import Progress, silent
 from .colormap import as_pixels
 from .material import Material, look, sees
 from .scene import Scene
+from .threads import in_order
 
 QUANTILES = (2, 98)
 DENSE, POINTS = "dense", "points"
@@ -50,15 +51,19 @@ def render_tracking(scene: Scene, camera: Camera, length: int, style: TrackingLo
     points = first.chosen(np.isin(first.pixels, _grid(camera, style.grid)))
     colors, half = _colors(scene, camera, points, scale), _half_size(camera, style.grid)
     pictures = np.zeros((length, camera.height, camera.width, 3), np.uint8)
-    for t, picture in enumerate(pictures):
+
+    def draw(t: int) -> None:
         sight = look(scene, camera, t, style.table and style.kind == DENSE)
         if style.kind == DENSE:
-            as_pixels(picture)[sight.material.pixels] = as_pixels(_colors(scene, camera, sight.material, scale))
+            as_pixels(pictures[t])[sight.material.pixels] = as_pixels(_colors(scene, camera, sight.material, scale))
         else:
             pixels, z, seen = sees(camera, t, sight.depth, points.at(scene, t))
             order = np.flatnonzero(seen)[np.argsort(-z[seen], kind="stable")]
-            _rectangles(picture, np.rint(pixels[order]).astype(np.int64), colors[order], half)
-        progress(t + 1, length)
+            _rectangles(pictures[t], np.rint(pixels[order]).astype(np.int64), colors[order], half)
+
+    with in_order(draw, length) as drawn:
+        for done, _ in enumerate(drawn, start=1):
+            progress(done, length)
     return pictures
 
 

@@ -29,8 +29,8 @@ OPENED = np.concatenate([
 CURLED = OPENED + np.tile([0, 0, 0.35], 15)
 """(45,) hinge angles half-way through closing, for the table test."""
 
-PINCH_SPAN, PINCH_OPENING, PINCH_FINGERS = 0.065, 0.35, (0, 1, 4)
-"""Metres of the widest pinch; radians by which index, middle finger and thumb are open before it."""
+PINCH_OPENINGS, PINCH_FINGERS, PAD = (0.35, 0.5, 0.65), (0, 1, 4), 0.008
+"""Radians by which index, middle finger and thumb are open before a pinch; metres of skin around a fingertip's bone."""
 
 _PINCH_SHARES = np.concatenate([np.tile([1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.3, 0.3, 0.3], 4), np.ones(9)])
 """(45,) shares of that opening by joint: the fingers open mostly at the knuckles."""
@@ -118,22 +118,24 @@ def measure_grip(scene: Scene) -> Grip:
     )
 
 
-def measure_pinch(scene: Scene) -> Grip:
-    """Grip of the tips of thumb, index and middle finger, for what lies flat; the other two fingers stay bent."""
+def measure_pinch(scene: Scene, opening: float) -> Grip:
+    """Grip of the tips of thumb, index and middle finger, open by so many radians, for what lies flat; the other two stay bent."""
     closed = np.asarray(to_hinges(preset_pose("tripod")), dtype=np.float64).ravel()
     scene.reset(State(np.zeros(3), np.eye(3), closed, np.eye(4)))
     moving = np.repeat([finger in PINCH_FINGERS for finger in range(5)], 9)
-    opening = PINCH_OPENING * np.where(moving, scene.opening_direction() * _PINCH_SHARES, 0.0)
-    opened = np.clip(closed + opening, *scene.limits.T)
-    tips = scene.hand_points(np.zeros(3), Rotation.identity(), opened)[16:]
+    way = opening * np.where(moving, scene.opening_direction() * _PINCH_SHARES, 0.0)
+    opened = np.clip(closed + way, *scene.limits.T)
+    points = scene.hand_points(np.zeros(3), Rotation.identity(), opened)
+    tips = points[16:]
     fingers = tips[:2].mean(0)
-    center, across = (fingers + tips[4]) / 2, (fingers - tips[4]) / np.linalg.norm(fingers - tips[4])
+    across = (fingers - tips[4]) / np.linalg.norm(fingers - tips[4])
     forward = np.cross(across, tips[1] - tips[0])
-    forward *= np.sign(forward @ center) / np.linalg.norm(forward)
-    swept = _swept(scene, opened, closed + opening / 2)
-    return Grip(
-        center, forward, across, opened, swept, PINCH_SPAN * _size(scene), closed, margin=0.002, depth=0.03, retreat=0.0125, breadth=0.02
-    )
+    forward *= np.sign(forward @ fingers) / np.linalg.norm(forward)
+    swept = _swept(scene, opened, closed + way / 2)
+    near, far = (points[[15, 20]] @ across).max() + PAD, (points[[3, 6, 16, 17]] @ across).min() - PAD
+    center = (fingers + tips[4]) / 2
+    center = center + across * ((near + far) / 2 - center @ across) + forward * ((swept - center) @ forward).max()
+    return Grip(center, forward, across, opened, swept, far - near, closed, margin=0.002, depth=0.03, retreat=0.0125, breadth=0.02)
 
 
 def _swept(scene: Scene, *poses: np.ndarray) -> np.ndarray:

@@ -8,12 +8,15 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from .controller import Goal
-from .grips import Grip, measure_grip, measure_pinch
+from .grips import PINCH_OPENINGS, Grip, measure_grip, measure_pinch
 from .policy_objectives import WIDTH, ObjectiveChoice
 from .scene import Scene, State
 
 FREE = ObjectiveChoice()
 CANDIDATES = 1000
+AROUND = 0.05
+"""Metres around a point of the surface in which it is measured for its narrow side."""
+
 FAR = 0.095
 """Metres by which a goal may be moved back until the open hand is clear, when there is none that needs only ``Grip.retreat``."""
 
@@ -50,45 +53,62 @@ def sample_goals(scene: Scene, start: State, rng: np.random.Generator, count: in
     Raises:
         ValueError: the object is too wide in every direction tried, or no direction keeps the hand above the table.
     """
-    pose = start.object_to_world
-    surface = scene.shape.samples @ pose[:3, :3].T + pose[:3, 3]
-    grips = [measure_grip(scene), measure_pinch(scene)]
-    if choice.span != WIDTH:
-        grips = [replace(grip, span=min(grip.span, choice.span)) for grip in grips]
-    middle = pose[:3, :3] @ scene.shape.center_of_mass + pose[:3, 3]
-    from_start = (start.wrist - middle) / np.linalg.norm(start.wrist - middle)
-    size = np.linalg.norm(np.ptp(surface, axis=0))
-    candidates, widths = [], []
-    for _ in range(CANDIDATES):
-        direction = _random_frame(rng, choice.heading)
-        seed = surface[rng.integers(len(surface))] if choice.midpoint is None else np.asarray(choice.midpoint, dtype=np.float64)
-        for grip in grips:
-            frame = grip.frame(*direction)
-            if frame is None:
-                continue
-            heading, across = frame
-            target, width, top = _local_grip(surface, seed, heading, across, grip)
-            widths.append(width)
-            if width > grip.span or ((target - middle) @ heading < -0.01 and choice.midpoint is None):
-                continue
-            if not grip.pinch and target[2] - abs(across[2]) * width / 2 < UNDERSIDE:
-                continue
-            rotation = _align(grip, heading, across)
-            turn = (rotation * Rotation.from_matrix(start.rotation).inv()).magnitude()
-            side = np.arccos(np.clip(heading @ from_start, -1, 1))
-            effort = turn / np.pi + 0.7 * side / np.pi
-            doubt = np.linalg.norm(target - middle) / size + 0.3 * width / grip.span + grip.cost(top)
-            goal = Goal(target - rotation.apply(grip.center), rotation, heading, grip.opened, grip.closed, preshape=0.0)
-            candidates.append(Candidate(goal, grip, effort, float(doubt)))
+    kinds = [[measure_grip(scene)], [measure_pinch(scene, opening) for opening in PINCH_OPENINGS]]
+    widest = max(grip.span for grips in kinds for grip in grips) if choice.span == WIDTH else choice.span
+    candidates, widths = _candidates(scene, start, rng, kinds, widest, choice)
     if not candidates:
         raise ValueError(
             f"The {name} is {min(widths) * 100:.0f} cm wide in the narrowest direction the hand could close on, "
-            f"this hand spans {max(grip.span for grip in grips) * 100:.0f} cm: scale the object down."
+            f"this hand spans {widest * 100:.0f} cm: scale the object down."
         )
     goals = _distinct(scene, start, _interleave(candidates), count)
     if not goals:
         raise ValueError(f"Found no way to grasp the {name} with the open hand above the table: raise the object or give a target pose.")
     return goals
+
+
+def _candidates(
+    scene: Scene, start: State, rng: np.random.Generator, kinds: list[list[Grip]], widest: float, choice: ObjectiveChoice
+) -> tuple[list[Candidate], list[float]]:
+    """Grasps that the object is narrow enough for, and all widths that were measured.
+
+    Of each kind of grip, narrow to wide, the first that spans the object is taken. Every other closing direction is the narrow one.
+    """
+    pose = start.object_to_world
+    surface = scene.shape.samples @ pose[:3, :3].T + pose[:3, 3]
+    middle = pose[:3, :3] @ scene.shape.center_of_mass + pose[:3, 3]
+    size = np.linalg.norm(np.ptp(surface, axis=0))
+    candidates, widths = [], []
+    for number in range(CANDIDATES):
+        heading, across = _random_frame(rng, choice.heading)
+        seed = surface[rng.integers(len(surface))] if choice.midpoint is None else np.asarray(choice.midpoint, dtype=np.float64)
+        if number % 2:
+            across = _narrow(surface, seed, heading)
+        for grips in kinds:
+            frame = grips[0].frame(heading, across)
+            if frame is None:
+                continue
+            target, width, top = _local_grip(surface, seed, *frame, grips[0])
+            widths.append(width)
+            grip = next((grip for grip in grips if width <= min(grip.span, widest)), None)
+            if grip is None or ((target - middle) @ frame[0] < -0.01 and choice.midpoint is None):
+                continue
+            if not grip.pinch and target[2] - abs(frame[1][2]) * width / 2 < UNDERSIDE:
+                continue
+            doubt = np.linalg.norm(target - middle) / size + 0.3 * width / grip.span + grip.cost(top)
+            candidates.append(_candidate(start, grip, *frame, target, middle, float(doubt)))
+    return candidates, widths
+
+
+def _candidate(
+    start: State, grip: Grip, heading: np.ndarray, across: np.ndarray, target: np.ndarray, middle: np.ndarray, doubt: float
+) -> Candidate:
+    """A grasp at ``target``, with how far the hand must turn and go around the middle of the object for it."""
+    rotation = _align(grip, heading, across)
+    turn = (rotation * Rotation.from_matrix(start.rotation).inv()).magnitude()
+    side = np.arccos(np.clip(heading @ (start.wrist - middle) / np.linalg.norm(start.wrist - middle), -1, 1))
+    goal = Goal(target - rotation.apply(grip.center), rotation, heading, grip.opened, grip.closed, preshape=0.0)
+    return Candidate(goal, grip, turn / np.pi + 0.7 * side / np.pi, doubt)
 
 
 def _interleave(candidates: list[Candidate]) -> list[Candidate]:
@@ -108,6 +128,13 @@ def _random_frame(rng: np.random.Generator, fixed: tuple[float, float, float] | 
         heading[2] = abs(heading[2])
     across -= heading * (across @ heading)
     return heading, across / np.linalg.norm(across)
+
+
+def _narrow(surface: np.ndarray, seed: np.ndarray, heading: np.ndarray) -> np.ndarray:
+    """(3,) direction at right angles to the heading in which the surface around a point of it is narrowest."""
+    near = surface[((surface - seed) ** 2).sum(1) < AROUND**2] - seed
+    flat = near - np.outer(near @ heading, heading)
+    return np.linalg.eigh(flat.T @ flat / len(flat) - np.outer(flat.mean(0), flat.mean(0)) + 10 * np.outer(heading, heading))[1][:, 0]
 
 
 def _local_grip(

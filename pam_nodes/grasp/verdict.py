@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..chart import Row, chart
 from .measure import MotionQuality
 
 
@@ -44,6 +45,11 @@ class Verdict:
     def text(self) -> str:
         """All lines."""
         return "\n".join(self.lines)
+
+    def demand(self, what: str, least: float) -> None:
+        """Raise a ValueError with all lines if the score is lower than ``least``; ``what`` was judged."""
+        if self.score < least:
+            raise ValueError(f"{what}: the score {self.score:.2f} is below {least:g}, missed: {', '.join(self.failed)}. {self.text}")
 
 
 def judge(quality: MotionQuality, demands: Demands) -> Verdict:
@@ -99,23 +105,6 @@ ROWS = (
 )
 
 
-def plot(quality: MotionQuality, width: int = 640, height: int = 480) -> np.ndarray:
-    """(H, W, 3) uint8: penetration, contacts, wrist speed and height over the table, frame by frame."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    image = Image.new("RGB", (width, height), (250, 250, 250))
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(14)
-    left, right, row = 64, width - 16, height // len(ROWS)
-    for i, (title, name, scale, color) in enumerate(ROWS):
-        values = np.asarray(getattr(quality, name), np.float64) * scale
-        top, bottom = i * row + 26, (i + 1) * row - 14
-        low, high = min(values.min(), 0.0), max(values.max(), 1e-6)
-        x = np.linspace(left, right, len(values))
-        y = bottom - (values - low) / (high - low) * (bottom - top)
-        draw.text((left, i * row + 6), title, (40, 40, 40), font)
-        for value in (low, high):
-            level = bottom - (value - low) / (high - low) * (bottom - top)
-            draw.line([(left, level), (right, level)], (215, 215, 215))
-            draw.text((8, level - 8), f"{value:.4g}", (110, 110, 110), font)
-        draw.line([(float(a), float(b)) for a, b in zip(x, y, strict=True)] * (2 if len(x) == 1 else 1), color, 2)
-    return np.asarray(image)
+def plot(quality: MotionQuality) -> np.ndarray:
+    """(480, 640, 3) uint8: penetration, contacts, wrist speed and height over the table, frame by frame."""
+    return chart([Row(title, np.asarray(getattr(quality, name)) * scale, color) for title, name, scale, color in ROWS])

@@ -22,10 +22,10 @@ class Placement:
     manual_cast_dtype: torch.dtype | None
 
 
-def placement(state_dict: dict[str, torch.Tensor], wanted: torch.dtype | None = None) -> Placement:
-    """Choose dtype and devices for these weights as the host does for its own models; ``wanted`` sets the dtype they are kept in."""
+def placement(state_dict: dict[str, torch.Tensor], dtype: torch.dtype | None = None) -> Placement:
+    """Choose devices and dtype (unless it is given) for these weights as the host does for its own models."""
     load_device = mm.get_torch_device()
-    dtype = wanted or mm.unet_dtype(
+    dtype = dtype or mm.unet_dtype(
         model_params=comfy.utils.calculate_parameters(state_dict),
         supported_dtypes=DTYPES,
         weight_dtype=comfy.utils.weight_dtype(state_dict),

@@ -95,9 +95,10 @@ class PAMSegmentationLook(io.ComfyNode):
     @classmethod
     def execute(cls, conditions, palette: str, objects: str, hand_color: str, object_colors: str) -> io.NodeOutput:
         from ..conditions.relook import segmentation_look
+        from ..host.progress import reporter
 
         clip = segmentation_look(conditions, palette, objects, hand_color, object_colors)
-        return io.NodeOutput(clip, tensors.image(clip.segmentation))
+        return io.NodeOutput(clip, tensors.image(clip.stored("segmentation"), reporter()))
 
 
 class PAMFitConditions(io.ComfyNode):
@@ -165,7 +166,9 @@ class PAMPickCondition(io.ComfyNode):
 
     @classmethod
     def execute(cls, conditions, modality: str, start: int, length: int) -> io.NodeOutput:
-        return io.NodeOutput(tensors.modality(conditions, modality, start, length or None))
+        from ..host.progress import reporter
+
+        return io.NodeOutput(tensors.modality(conditions, modality, start, length or None, reporter()))
 
 
 NODES: list[type] = [PAMPickCondition, PAMDepthLook, PAMSegmentationLook, PAMFitConditions]

@@ -65,6 +65,15 @@ class PAMRenderConditions(io.ComfyNode):
                     "pyrender: OpenGL in a process of its own, if pyrender2 is installed.",
                     advanced=True,
                 ),
+                io.Combo.Input(
+                    "dense_objects",
+                    options=["exact", "coarse"],
+                    default="exact",
+                    optional=True,
+                    tooltip="How objects of more than 100,000 faces are drawn. exact: as they are. coarse: with at most 50,000 faces, "
+                    "about twice as fast; surfaces move by about a thousandth of the object's size.",
+                    advanced=True,
+                ),
             ],
             outputs=[
                 HoiConditions.Output(display_name="conditions", tooltip="Everything drawn, in one compact bundle."),
@@ -91,6 +100,7 @@ class PAMRenderConditions(io.ComfyNode):
         normals: bool,
         pictures: bool = True,
         renderer: str = "auto",
+        dense_objects: str = "exact",
     ) -> io.NodeOutput:
         """Draw the clip."""
         import numpy as np
@@ -98,15 +108,21 @@ class PAMRenderConditions(io.ComfyNode):
         from ..conditions.look import SKIN_TONES, Look
         from ..conditions.render import film
         from ..host.progress import reporter
+        from ..progress import stage
 
         look = Look(skin=SKIN_TONES[skin], pattern=table) if preview else None
-        settings = {"normals": normals, "progress": reporter(), "backend": renderer, "look": look}
+        made = ["depth", "segmentation", "keypoints"] if pictures else []
+        report, stages = reporter(), 1 + preview + len(made)
+        settings = {"normals": normals, "progress": stage(report, 0, stages), "backend": renderer, "look": look}
+        settings["coarse"] = dense_objects == "coarse"
         clip, shaded = film(trajectory, camera, length or None, style, bone_order, **settings)
-        black = np.zeros((1, camera.height, camera.width, 3), np.uint8)
-        shaded = black if shaded is None else shaded
+        black = image(np.zeros((1, camera.height, camera.width, 3), np.uint8))
+        shown = image(shaded, stage(report, 1, stages)) if preview else black
+        del shaded
+        images = [image(clip.stored(name), stage(report, i, stages)) for i, name in enumerate(made, start=1 + preview)]
         if not pictures:
-            return io.NodeOutput(clip, *[image(black)] * 3, *[mask(black[..., 0])] * 2, image(shaded))
-        return io.NodeOutput(clip, image(clip.depth), image(clip.segmentation), image(clip.keypoints), *_masks(clip), image(shaded))
+            return io.NodeOutput(clip, *[black] * 3, *[black[..., 0]] * 2, shown)
+        return io.NodeOutput(clip, *images, *_masks(clip), shown)
 
 
 class PAMPackConditions(io.ComfyNode):
@@ -177,9 +193,13 @@ class PAMUnpackConditions(io.ComfyNode):
     def execute(cls, conditions) -> io.NodeOutput:
         """Unpack everything."""
         from ..conditions.video import MODALITIES
+        from ..host.progress import reporter
+        from ..progress import stage
 
         length, height, width = conditions.shape
-        *clips, tracking = [modality(conditions, name) for name in MODALITIES]
+        report = reporter()
+        steps = [stage(report, i, len(MODALITIES)) for i in range(len(MODALITIES))]
+        *clips, tracking = [modality(conditions, name, progress=step) for name, step in zip(MODALITIES, steps, strict=True)]
         return io.NodeOutput(*clips, *_masks(conditions), length, width, height, conditions.fps, tracking)
 
 

@@ -75,9 +75,7 @@ class PAMGraspQuality(io.ComfyNode):
         )
         quality = measure(trajectory)
         verdict = judge(quality, demands)
-        if verdict.score < stop_below:
-            missed = ", ".join(verdict.failed)
-            raise ValueError(f"Grasp Quality: the score {verdict.score:.2f} is below {stop_below:g}, missed: {missed}. {verdict.text}")
+        verdict.demand("Grasp Quality", stop_below)
         picture = torch.from_numpy(to_float(plot(quality)[None]))
         return io.NodeOutput(trajectory, verdict.score, not verdict.failed, verdict.text, picture, ui={"text": [verdict.text]})
 

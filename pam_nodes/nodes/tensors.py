@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 
-def image(pictures):
-    """(T, H, W, 3) uint8 pictures as an IMAGE."""
+def image(pictures, progress=None):
+    """(T, H, W, 3) uint8 pictures as an IMAGE; progress is called once a frame."""
     import torch
 
     from ..conditions.pack import to_float
+    from ..progress import silent
 
-    return torch.from_numpy(to_float(pictures))
+    return torch.from_numpy(to_float(pictures, progress or silent))
 
 
-def modality(conditions, name: str, start: int = 0, length: int | None = None):
+def modality(conditions, name: str, start: int = 0, length: int | None = None, progress=None):
     """One modality of a bundle as an IMAGE; if the bundle has none, one black frame that stands for all, so that it costs nothing."""
     import torch
 
@@ -22,7 +23,7 @@ def modality(conditions, name: str, start: int = 0, length: int | None = None):
     if pictures is None:
         total, height, width = conditions.shape
         return torch.zeros((1, height, width, 3)).expand(length or total - start, -1, -1, -1)
-    return image(pictures)
+    return image(pictures, progress)
 
 
 def array(value):

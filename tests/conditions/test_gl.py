@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,3 +138,33 @@ def test_a_child_that_is_killed_is_started_once_more(tracks, gl_python, caplog):
     drawer.close()
     np.testing.assert_array_equal(first.depth, second.depth)
     assert drawer.failures == 1 and not caplog.records and not folder.exists()
+
+
+def test_the_child_waits_for_the_next_clip_and_then_goes(tracks, gl_python, monkeypatch, caplog):
+    monkeypatch.setattr(gl_client, "IDLE_SECONDS", 30)
+    first = render_clip(tracks, view(), ALL, backend="pyrender")
+    waiting = gl_client.waiting.worker
+    assert waiting.process.poll() is None
+    turned = [tracks[0], replace(tracks[1], poses=tracks[1].poses[::-1])]
+    again = render_clip(turned, view(), ALL, backend="pyrender")
+    assert gl_client.waiting.worker is waiting, "the same child drew the second clip"
+    assert (again.depth != first.depth).any()
+    np.testing.assert_array_equal(again.depth, render_clip(turned, view(), ALL, backend="pyrender").depth)
+
+    waiting.process.kill()
+    waiting.process.wait()
+    monkeypatch.setattr(gl_client, "IDLE_SECONDS", 0.1)
+    np.testing.assert_array_equal(render_clip(tracks, view(), ALL, backend="pyrender").depth, first.depth)
+    assert not caplog.records, "a child that died while waiting is replaced without a word"
+    deadline = time.monotonic() + 20
+    while gl_client.waiting.worker is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert gl_client.waiting.worker is None
+
+
+def test_a_child_of_another_size_is_not_used(tracks, gl_python):
+    render_clip(tracks, view(), {"ids"}, backend="pyrender")
+    large = gl_client.waiting.worker
+    small = orbit_camera([0, -0.05, 0.08], 0.32, 20, 35, 40, 240, 160)
+    assert render_clip(tracks, small, {"ids"}, backend="pyrender").instance_ids.any()
+    assert gl_client.waiting.worker is not large and large.process.poll() is not None

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from pam_nodes.conditions.raster import EMPTY, NEAR, clip_near, rasterize
+from pam_nodes.conditions.raster import EMPTY, rasterize
 from pam_nodes.conditions.surface import resolve
+from pam_nodes.conditions.triangles import NEAR, clip_near
 
 from .scenes import camera, cube, lift, sphere
 

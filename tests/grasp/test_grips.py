@@ -47,7 +47,9 @@ def test_flat_things_are_pinched_between_tips_beside_them():
     for goal in goals:
         assert goal.closed is not None and goal.approach[2] > PINCH_HEADING
         tips = scene.hand_points(goal.wrist, goal.rotation, goal.opened)[[16, 17, 20]]
-        assert tips[:, 2].max() < 0.03
+        assert tips[:, 2].max() < 0.04
+        sides = tips @ mesh.object_to_world[:3, 1]
+        assert np.abs(sides).min() > mesh.extents[1] / 2 and sides[0] * sides[2] < 0 < sides[0] * sides[1]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -237,10 +237,10 @@ def test_released_policy_lifts(released):
 
 
 def test_released_policy_lifts_what_lies_flat(released):
-    """A book can only be taken by reaching under it, and the report says so; a bar is pinched from above."""
+    """A book is hard to take without reaching under it, and the report says so when it happens; a bar is pinched from above."""
     book, bar = (run(released, mesh=flat(width), max_attempts=8).report for width in (0.11, 0.04))
     assert book.success and bar.success
-    assert ("under the table" in book.message) == (book.below_table > UNDER_TABLE)
+    assert ("Fingers reach" in book.message) == (book.below_table > UNDER_TABLE)
     assert bar.below_table <= UNDER_TABLE
 
 

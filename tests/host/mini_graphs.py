@@ -39,7 +39,7 @@ def sampler(model, positive, negative, latent, **changes) -> dict:
 
 def appearance(strength=1.0, control=("m", 3), **guide) -> dict:
     """The small Flux, guided, two steps, into a probe "out"."""
-    span = {"start_percent": 0.0, "end_percent": 1.0, "frame": 0}
+    span = {"start_percent": 0.0, "end_percent": 1.0}
     return {
         **conditions(),
         "m": node("PAMLoadMiniAppearance"),

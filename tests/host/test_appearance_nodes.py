@@ -89,7 +89,7 @@ def test_wrong_file_is_named(run_prompt, files, name, sentence):
 
 def test_frame_outside_the_conditions(run_prompt):
     with pytest.raises(NodeFailed, match="between 0 and 4, found 9"):
-        run_prompt(appearance(1.0, frame=9))
+        run_prompt(appearance(1.0, frames="9"))
 
 
 def test_missing_vae_is_asked_for(run_prompt):

@@ -18,18 +18,9 @@ from text import TextEncoders, build_tokenizers
 
 from pam_nodes.appearance.flux_control import FluxControlConfig, HOIFluxControl, pack
 from pam_nodes.mini.codec import PatchAutoencoder
+from pam_nodes.mini.configs import FLUX
 
-CONTROL = FluxControlConfig(256, 2, 128, 64, False, (("depth", "segmentation", "keypoints"),), "latent", "first")
-BASE = {
-    "in_channels": 64,
-    "num_layers": 2,
-    "num_single_layers": 2,
-    "attention_head_dim": 128,
-    "num_attention_heads": 2,
-    "joint_attention_dim": 128,
-    "pooled_projection_dim": 64,
-    "guidance_embeds": False,
-}
+CONTROL = FluxControlConfig(256, 2, 128, 64, False, (("depth", "segmentation", "keypoints"),), "latent", "first", "dexycb")
 HELD_OUT = 64
 
 
@@ -38,7 +29,7 @@ class Appearance(nn.Module):
 
     def __init__(self, folder: Path):
         super().__init__()
-        self.flux = FluxTransformer2DModel(**BASE)
+        self.flux = FluxTransformer2DModel(**FLUX)
         self.control = HOIFluxControl(CONTROL)
         self.text = TextEncoders(folder, with_clip=True)
         for name, module in self.named_modules():

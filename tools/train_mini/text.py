@@ -8,8 +8,10 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
+from pam_nodes.mini.configs import T5_LENGTH
+
 PAD, END, UNKNOWN, START = 0, 1, 2, 3
-T5_LENGTH, CLIP_LENGTH = 32, 77
+CLIP_LENGTH = 77
 
 
 def build_tokenizers(prompts: list[str], folder: Path) -> None:

@@ -15,14 +15,15 @@ from torch.nn.functional import mse_loss
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data import Pictures, fit, options, to_model
-from text import T5_LENGTH, TextEncoders, build_tokenizers
+from text import TextEncoders, build_tokenizers
 
 from pam_nodes.mini.codec import PatchAutoencoder3D
+from pam_nodes.mini.configs import COGVIDEOX, T5_LENGTH
 from pam_nodes.motion.control import PAPER_SLOTS, CogVideoXControlConfig, HOICogVideoXControl
 from pam_nodes.motion.inject import controlled
 
-HEADS, HEAD_DIM, TIME_DIM, BLOCKS, COPIES = 3, 64, 256, 6, 3
-CONTROL = CogVideoXControlConfig(HEADS * HEAD_DIM, COPIES, HEAD_DIM, TIME_DIM, PAPER_SLOTS)
+HEAD_DIM, COPIES = COGVIDEOX["attention_head_dim"], 3
+CONTROL = CogVideoXControlConfig(COGVIDEOX["num_attention_heads"] * HEAD_DIM, COPIES, HEAD_DIM, COGVIDEOX["time_embed_dim"], PAPER_SLOTS)
 HELD_OUT = 16
 
 
@@ -39,21 +40,8 @@ class Motion(nn.Module):
     def __init__(self, folder: Path, latent_shape: tuple[int, int, int]):
         super().__init__()
         frames, height, width = latent_shape
-        self.base = CogVideoXTransformer3DModel(
-            num_attention_heads=HEADS,
-            attention_head_dim=HEAD_DIM,
-            in_channels=32,
-            out_channels=16,
-            time_embed_dim=TIME_DIM,
-            text_embed_dim=128,
-            num_layers=BLOCKS,
-            sample_width=width,
-            sample_height=height,
-            sample_frames=4 * frames - 3,
-            max_text_seq_length=T5_LENGTH,
-            use_rotary_positional_embeddings=True,
-            use_learned_positional_embeddings=False,
-        )
+        size = {"sample_width": width, "sample_height": height, "sample_frames": 4 * frames - 3}
+        self.base = CogVideoXTransformer3DModel(**{**COGVIDEOX, **size})
         self.control = HOICogVideoXControl(CONTROL)
         self.control.hidden_linear.requires_grad_(False)
         self.text = TextEncoders(folder, with_clip=False)

@@ -1,5 +1,7 @@
 """The shipped workflows, described in Python: one function a workflow, from the host's node descriptions to a graph."""
 
+from .appearance import flux_dev, seeds_and_pick, with_lora
+from .assess import pick_and_check
 from .conditions import studio
 from .motion import from_photo, full_weights, long, wan_vace
 from .pam import full, mini
@@ -14,6 +16,10 @@ WORKFLOWS = {
     "play_recorded_motion": recorded,
     "two_hands": two_hands,
     "edit_motion": editing,
+    "appearance_flux_dev": flux_dev,
+    "appearance_seeds_and_pick": seeds_and_pick,
+    "appearance_with_lora": with_lora,
+    "pick_and_check": pick_and_check,
     "motion_cogvideox_pam": full_weights,
     "motion_from_photo": from_photo,
     "motion_long": long,

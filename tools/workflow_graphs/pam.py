@@ -2,7 +2,7 @@
 
 from hostkit.graph import Graph
 
-from .stages import condition_stage, pose_stage
+from .stages import condition_stage, flux_loaders, pose_stage, small_picture
 
 PROMPT = "a light skin hand reaching for a red mug on a grey table, bright light"
 MOTION_PROMPT = "a light skin hand picking up a red mug on a grey table, bright light"
@@ -23,23 +23,10 @@ def mini(info: dict) -> Graph:
     motion = pose_stage(g, 17, 8.0, 0.12)
     _, conditions = condition_stage(g, motion, 192, 128)
 
-    image = g.add("PAMLoadMiniAppearance", (2020, 0), (300, 120))
-    positive = g.add("CLIPTextEncode", (2020, 170), (300, 120), "Prompt", clip=image["CLIP"], text=PROMPT)
-    negative = g.add("CLIPTextEncode", (2020, 340), (300, 100), "Negative prompt", clip=image["CLIP"], text="")
-    guided = g.add(
-        "PAMApplyHOIControlNet", (2360, 0), (300, 240),
-        positive=positive[0], negative=negative[0], control_net=image["CONTROL_NET"], conditions=conditions[0], vae=image["VAE"],
-    )  # fmt: skip
-    empty = g.add("EmptySD3LatentImage", (2020, 490), (300, 130), width=192, height=128)
-    sampled = g.add(
-        "KSampler", (2360, 290), (300, 280),
-        model=image["MODEL"], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=20, cfg=1.5,
-        sampler_name="euler", scheduler="simple",
-    )  # fmt: skip
-    picture = g.add("VAEDecode", (2360, 620), (300, 60), samples=sampled[0], vae=image["VAE"])
-    g.add("PreviewImage", (2360, 730), (300, 250), "First frame", images=picture[0])
-    g.note(APPEARANCE_NOTE, (2020, 720), (300, 260))
-    g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
+    picture = small_picture(g, conditions, PROMPT)
+    g.add("PreviewImage", (2020, 670), (300, 310), "First frame", images=picture[0])
+    g.note(APPEARANCE_NOTE, (2360, 920), (300, 160))
+    g.group("3 Appearance", (2000, -80), (680, 1180), "appearance")
 
     video = g.add("PAMLoadMiniMotion", (2720, 0), (300, 120))
     motion_prompt = g.add("CLIPTextEncode", (2720, 170), (300, 120), "Prompt", clip=video["CLIP"], text=MOTION_PROMPT)
@@ -70,27 +57,23 @@ def full(info: dict) -> Graph:
     g = Graph(info)
     motion = pose_stage(g, 49, 15.0, 0.2)
     _, conditions = condition_stage(g, motion, 720, 480)
-    flux = g.add("UNETLoader", (2020, 0), (300, 90), "FLUX.1-dev", unet_name="flux1-dev.safetensors")
-    texts = {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors"}
-    clip = g.add("DualCLIPLoader", (2020, 130), (300, 140), type="flux", **texts)
-    vae = g.add("VAELoader", (2020, 320), (300, 60), "Flux VAE", vae_name="ae.safetensors")
-    control = g.add("PAMLoadHOIControlNetFlux", (2020, 430), (300, 90), control_net_name="pam_controlnet.bin")
+    flux, clip, vae, control = flux_loaders(g)
     positive = g.add("CLIPTextEncode", (2020, 570), (300, 110), "Prompt", clip=clip[0], text="A hand is trying to grasp something")
     guidance = g.add("FluxGuidance", (2020, 730), (300, 60), conditioning=positive[0], guidance=4.0)
     negative = g.add("ConditioningZeroOut", (2020, 840), (300, 40), conditioning=positive[0])
     guided = g.add(
-        "PAMApplyHOIControlNet", (2360, 0), (300, 240),
+        "PAMApplyHOIControlNet", (2360, 0), (300, 430),
         positive=guidance[0], negative=negative[0], control_net=control[0], conditions=conditions[0], vae=vae[0],
     )  # fmt: skip
-    empty = g.add("EmptySD3LatentImage", (2360, 290), (300, 110), width=720, height=480)
+    empty = g.add("EmptySD3LatentImage", (2020, 930), (300, 110), width=720, height=480)
     sampled = g.add(
-        "KSampler", (2360, 450), (300, 280),
+        "KSampler", (2360, 480), (300, 280),
         model=flux[0], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=28, cfg=1.0,
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
-    picture = g.add("VAEDecode", (2360, 780), (300, 60), samples=sampled[0], vae=vae[0])
-    g.add("PreviewImage", (2360, 880), (300, 100), "First frame", images=picture[0])
-    g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
+    picture = g.add("VAEDecode", (2360, 810), (300, 60), samples=sampled[0], vae=vae[0])
+    g.add("PreviewImage", (2360, 920), (300, 160), "First frame", images=picture[0])
+    g.group("3 Appearance", (2000, -80), (680, 1180), "appearance")
 
     base = g.add("PAMLoadCogVideoX", (2720, 0), (300, 60), model_name="cogvideox_5b_i2v.safetensors")
     text = g.add("CLIPLoader", (2720, 110), (300, 110), "T5", type="cogvideox", clip_name="t5xxl_fp16.safetensors")

@@ -42,6 +42,34 @@ def condition_stage(g: Graph, motion: Node, width: int, height: int) -> tuple[No
     for index, name in enumerate(("depth", "segmentation", "keypoints", "preview")):
         place = (1370 + 305 * (index % 2), 490 * (index // 2))
         g.add("PreviewImage", place, (290, 430), "Shaded" if name == "preview" else name.capitalize(), images=conditions[name])
-    g.note(CONDITIONS_NOTE, (1040, 760), (300, 220))
+    g.note(CONDITIONS_NOTE, (1040, 850), (300, 130))
     g.group("2 Conditions", (1020, -80), (960, 1080), "conditions")
     return camera, conditions
+
+
+def flux_loaders(g: Graph, weight_dtype: str = "default") -> tuple[Node, Node, Node, Node]:
+    """FLUX.1-dev, its text encoders and VAE, and PAM's ControlNet."""
+    flux = g.add("UNETLoader", (2020, 0), (300, 90), "FLUX.1-dev", unet_name="flux1-dev.safetensors", weight_dtype=weight_dtype)
+    texts = {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors"}
+    clip = g.add("DualCLIPLoader", (2020, 130), (300, 140), type="flux", **texts)
+    vae = g.add("VAELoader", (2020, 320), (300, 60), "Flux VAE", vae_name="ae.safetensors")
+    control = g.add("PAMLoadHOIControlNetFlux", (2020, 430), (300, 90), control_net_name="pam_controlnet.bin")
+    return flux, clip, vae, control
+
+
+def small_picture(g: Graph, conditions: Node, text: str, batch_size: int = 1) -> Node:
+    """Guided pictures by the shipped small models; returns the decoder."""
+    small = g.add("PAMLoadMiniAppearance", (2020, 0), (300, 120))
+    positive = g.add("CLIPTextEncode", (2020, 170), (300, 120), "Prompt", clip=small["CLIP"], text=text)
+    negative = g.add("CLIPTextEncode", (2020, 340), (300, 100), "Negative prompt", clip=small["CLIP"], text="")
+    guided = g.add(
+        "PAMApplyHOIControlNet", (2360, 0), (300, 430),
+        positive=positive[0], negative=negative[0], control_net=small["CONTROL_NET"], conditions=conditions[0], vae=small["VAE"],
+    )  # fmt: skip
+    empty = g.add("EmptySD3LatentImage", (2020, 490), (300, 130), width=192, height=128, batch_size=batch_size)
+    sampled = g.add(
+        "KSampler", (2360, 480), (300, 280),
+        model=small["MODEL"], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=20, cfg=1.5,
+        sampler_name="euler", scheduler="simple",
+    )  # fmt: skip
+    return g.add("VAEDecode", (2360, 810), (300, 60), samples=sampled[0], vae=small["VAE"])

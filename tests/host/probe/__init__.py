@@ -1,6 +1,7 @@
 """Nodes for tests only. The probe writes whatever arrives at its input into the host's output folder, where a test reads it back."""
 
 import dataclasses
+import gc
 import json
 import time
 from pathlib import Path
@@ -51,6 +52,24 @@ class PamSlow(io.ComfyNode):
         return io.NodeOutput(steps)
 
 
+class PamAlive(io.ComfyNode):
+    """Counts the objects of a class that this process still holds."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="PamAlive",
+            category="PAM/tests",
+            inputs=[io.String.Input("name"), io.Int.Input("again", default=0)],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, name, again):
+        gc.collect()
+        return io.NodeOutput(ui={"alive": [sum(type(item).__name__ == name for item in gc.get_objects())]})
+
+
 class PamSpoil(io.ComfyNode):
     """Puts NaN into a latent: what a broken node of somebody else hands on."""
 
@@ -88,7 +107,7 @@ class ProbeExtension(ComfyExtension):
     """The probe as a pack."""
 
     async def get_node_list(self):
-        return [PamProbe, PamSlow, PamSpoil]
+        return [PamProbe, PamSlow, PamAlive, PamSpoil]
 
 
 async def comfy_entrypoint():

@@ -1,0 +1,1 @@
+"""How well generated pictures and clips keep to their conditions, and the usual metrics."""

@@ -1,0 +1,1 @@
+"""The commands: words to frozen options, then one call."""

@@ -1,0 +1,215 @@
+"""Condition clips as folders: pictures people and other programs can open, exact labels beside them.
+
+``conditions.json`` says fps, style and how everything was made; each modality is a folder of PNGs or one .mp4; ``labels.npz`` holds
+metric depth, instance ids, joints and the camera. Folders of other programs are read too: pictures or clips by the pack's names or PAM's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..conditions.hand_keypoints import HandKeypoints
+from ..conditions.video import MODALITIES, ConditionVideo
+from ..geometry.camera import Camera
+from ..progress import Progress, silent
+from .clip_files import read_clip, write_clip
+from .files import read_picture, save_bytes, save_json, save_picture
+from .words import check_word
+
+log = logging.getLogger(__name__)
+NAME, FORMAT, VERSION = "conditions.json", "pam_conditions", 1
+LABELS, PREVIEW = "labels.npz", "preview"
+PER_PIXEL = ("metric_depth", "instance_ids")
+PER_FRAME = ("joints", "joints_visibility")
+"""Entries of the labels."""
+OTHER_NAMES = {
+    "segmentation": ("seg_mask", "seg"),
+    "keypoints": ("hand_keypoints", "hand"),
+    "normals": ("normal",),
+    "depth": (),
+    "tracking": (),
+}
+"""What PAM's own folders call them (pam_reference 1.6)."""
+
+
+def write_conditions(
+    folder: Path,
+    clip: ConditionVideo,
+    camera: Camera,
+    kind: str,
+    facts: dict,
+    preview: np.ndarray | None = None,
+    progress: Progress = silent,
+) -> None:
+    """Write a clip; ``conditions.json`` comes last, so a folder without it is not finished.
+
+    Args:
+        folder: made if needed.
+        clip: the conditions.
+        camera: that filmed them.
+        kind: "png" or "mp4" (lossless).
+        facts: further entries of ``conditions.json``: where it comes from.
+        preview: (T, H, W, 3) uint8 shaded pictures.
+        progress: called once a modality.
+    """
+    _clear(folder)
+    present = {name: getattr(clip, name) for name in MODALITIES if getattr(clip, name) is not None}
+    pictures = {**present, **({} if preview is None else {PREVIEW: preview})}
+    for done, (name, frames) in enumerate(pictures.items()):
+        progress(done, len(pictures))
+        if kind == "mp4":
+            write_clip(folder / f"{name}.mp4", frames, clip.fps, lossless=True)
+        else:
+            for index, frame in enumerate(frames):
+                save_picture(folder / name / f"{index:05}.png", frame)
+    labels = {"intrinsics": camera.intrinsics, "world_to_camera": camera.world_to_camera, **_joint_labels(clip.joints)}
+    labels |= {name: getattr(clip, name) for name in PER_PIXEL if getattr(clip, name) is not None}
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **labels)
+    save_bytes(folder / LABELS, stream.getvalue())
+    length, height, width = clip.shape
+    content = {"format": FORMAT, "version": VERSION, "length": length, "height": height, "width": width}
+    content |= {"fps": clip.fps, "style": clip.style, "num_hands": clip.num_hands, "object_labels": list(clip.object_labels)}
+    save_json(folder / NAME, {**facts, **content, "sources": dict(clip.sources), "modalities": list(present)})
+    progress(len(pictures), len(pictures))
+
+
+def _joint_labels(joints: HandKeypoints | None) -> dict[str, np.ndarray]:
+    """``joints`` (T, n, 21, 2) pixels, ``joints_visibility`` and ``joints_z`` (T, n, 21), ``joints_sides`` (n,)."""
+    if joints is None:
+        return {}
+    labels = {"joints": joints.pixels, "joints_visibility": joints.visibility, "joints_sides": np.array(joints.sides)}
+    return labels if joints.z is None else {**labels, "joints_z": joints.z}
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier clip left there: longer ones would leave frames behind."""
+    for name in (NAME, LABELS, *(f"{name}.mp4" for name in (*MODALITIES, PREVIEW))):
+        (folder / name).unlink(missing_ok=True)
+    for name in (*MODALITIES, PREVIEW):
+        for picture in (folder / name).glob("[0-9][0-9][0-9][0-9][0-9].png"):
+            picture.unlink()
+
+
+def read_conditions(folder: Path, fps: float | None = None, style: str | None = None) -> tuple[ConditionVideo, dict]:
+    """Read a clip, of the pack or a folder of pictures or .mp4s by name.
+
+    Args:
+        folder: of the clip.
+        fps, style: instead of what the folder says; a foreign folder has 15 and "dexycb" without them.
+
+    Returns:
+        The conditions (labels too, where they are), and the content of ``conditions.json`` or {}.
+
+    Raises:
+        ValueError: nothing there that is known, or clips of different sizes.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"Expected a folder of conditions, found no folder {folder}: make one with the render command.")
+    about = _about(folder)
+    names = about.get("modalities", MODALITIES)
+    clips = {name: frames for name in MODALITIES if name in names and (frames := _frames(folder, name)) is not None}
+    if not clips:
+        raise ValueError(
+            f"Expected pictures or an .mp4 of {', '.join(MODALITIES)} in {folder}, found none: give a folder the render command made."
+        )
+    sizes = {name: frames.shape[:3] for name, frames in clips.items()}
+    if len(set(sizes.values())) > 1:
+        found = ", ".join(f"{name} {t} x {w} x {h}" for name, (t, h, w) in sizes.items())
+        raise ValueError(f"Expected conditions of one length and size, found {found} (frames x width x height) in {folder}.")
+    video = ConditionVideo(
+        fps=float(fps or about.get("fps", 15.0)),
+        style=style or about.get("style", "dexycb"),
+        num_hands=int(about.get("num_hands", 1)),
+        object_labels=tuple(int(label) for label in about.get("object_labels", ())),
+        sources=tuple((name, str(how)) for name, how in about.get("sources", {}).items()),
+        **clips,
+    )
+    return _labelled(video, folder), about
+
+
+def digest_of_clip(video: ConditionVideo) -> str:
+    """sha256 of the condition pictures, whatever files they lie in."""
+    digest = hashlib.sha256()
+    for name in MODALITIES:
+        frames = getattr(video, name)
+        if frames is not None:
+            digest.update(f"{name} {frames.shape}".encode())
+            digest.update(np.ascontiguousarray(frames))
+    return digest.hexdigest()
+
+
+def one_frame(video: ConditionVideo, frame: int) -> ConditionVideo:
+    """A single frame of the clip, counted from the end if negative; raises ValueError for one outside of it."""
+    length = video.shape[0]
+    if not -length <= frame < length:
+        raise ValueError(f"Expected a frame between 0 and {length - 1}, found {frame}: the conditions have {length} frames.")
+    frame = range(length)[frame]
+    names = (*MODALITIES, *PER_PIXEL)
+    frames = {name: getattr(video, name)[[frame]] for name in names if getattr(video, name) is not None}
+    return replace(video, **frames, flow=None, joints=video.joints and video.joints.frames(slice(frame, frame + 1)))
+
+
+def leave_out(video: ConditionVideo, names: tuple[str, ...]) -> ConditionVideo:
+    """The clip without some of its modalities, for ablations; raises ValueError for other words."""
+    for name in names:
+        check_word(name, MODALITIES, "modality")
+    return replace(video, **dict.fromkeys(names))
+
+
+def _about(folder: Path) -> dict:
+    """Content of ``conditions.json``, {} without one."""
+    path = folder / NAME
+    if not path.is_file():
+        return {}
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if about["format"] != FORMAT or int(about["version"]) != VERSION:
+            raise ValueError(f"format {about['format']} version {about['version']}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"Expected {FORMAT} version {VERSION} in {path}, found something else ({error}): render it again.") from error
+    return about
+
+
+def _frames(folder: Path, name: str) -> np.ndarray | None:
+    """Pictures of one modality, None if the folder has none."""
+    for word in (name, *OTHER_NAMES[name]):
+        if (clip := folder / f"{word}.mp4").is_file():
+            return read_clip(clip)[0]
+        if pictures := sorted((folder / word).glob("[!.]*.png")):
+            frames = [read_picture(picture) for picture in pictures]
+            if len({frame.shape for frame in frames}) > 1:
+                raise ValueError(f"Expected pictures of one size in {folder / word}, found several.")
+            return np.stack(frames)
+    return None
+
+
+def _labelled(video: ConditionVideo, folder: Path) -> ConditionVideo:
+    """The clip with exact depth, ids and joints, if the folder has them for these pictures."""
+    path = folder / LABELS
+    if not path.is_file():
+        return video
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = (*PER_PIXEL, "joints", "joints_visibility", "joints_sides", "joints_z")
+            labels = {name: file[name] for name in names if name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"Expected depth and ids in {path}, could not read it ({error}): delete it or render again.") from error
+    pixels = {name: labels.pop(name) for name in PER_PIXEL if name in labels}
+    length, height, width = video.shape
+    if any(values.shape != video.shape for values in pixels.values()) or any(len(labels.get(n, ())) not in (0, length) for n in PER_FRAME):
+        log.warning("%s is of another size than the pictures and is left out.", path)
+        return video
+    joints = None
+    if set(PER_FRAME) <= set(labels):
+        sides = tuple(str(side) for side in labels["joints_sides"])
+        joints = HandKeypoints(labels["joints"], labels["joints_visibility"], sides, width, height, labels.get("joints_z"))
+    return replace(video, **pixels, joints=joints)

@@ -1,0 +1,1 @@
+"""Prompts with seeded variety."""

@@ -1,0 +1,80 @@
+"""The command line makes what the shipped workflow makes in ComfyUI: the same motion, conditions, picture and clip."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from pam_nodes.cli.app import main
+from pam_nodes.headless.clip_files import read_clip
+from pam_nodes.headless.cogvideox import ClipSampler, encode_prompts
+from pam_nodes.headless.cogvideox_models import MiniCogVideoX
+from pam_nodes.headless.compute import Compute, machine
+from pam_nodes.headless.condition_files import read_conditions
+from pam_nodes.headless.files import read_picture
+from pam_nodes.headless.presets import clip_options
+from workflow_graphs.stages import FINGERS, START, TARGET
+
+from .mini_graphs import find, node, shipped
+
+NAME = "pam_pose_appearance_motion_mini"
+
+
+def words(sliders: dict) -> str:
+    """Values of a Pose Hand node as the command line takes them."""
+    fingers = {key.removesuffix("_flexion"): {"flexion": value} for key, value in sliders.items() if key in FINGERS}
+    wrist, rotation = ([sliders[f"{name}_{axis}"] for axis in "xyz"] for name in ("wrist", "rotation"))
+    return json.dumps({"preset": sliders["preset"], "wrist": wrist, "rotation": rotation, "fingers": fingers})
+
+
+@pytest.fixture(scope="module")
+def commanded(tmp_path_factory):
+    """Folder of ``chain --mini`` with the shipped workflow's poses."""
+    out = tmp_path_factory.mktemp("headless")
+    code = main(["-q", "chain", "demo:mug", "--mini", "--start", words(START), "--target", words(TARGET), "--out", str(out)])
+    assert code == 0
+    return out
+
+
+def probed_graph(info: dict, first_frame: str) -> dict:
+    """The shipped workflow with probes on conditions, picture and clip instead of previews; the clip starts from a picture file."""
+    prompt = shipped(NAME, info)
+    decoders = {prompt[item["inputs"]["vae"][0]]["class_type"]: key for key, item in prompt.items() if item["class_type"] == "VAEDecode"}
+    prompt[find(prompt, "PAMCogVideoXFirstFrame")]["inputs"]["start_image"] = ["file", 0]
+    seen = {
+        "conditions": [find(prompt, "PAMRenderConditions"), 0],
+        "picture": [decoders["PAMLoadMiniAppearance"], 0],
+        "clip": [decoders["PAMLoadMiniMotion"], 0],
+    }
+    shown = {"PreviewImage", "SaveVideo", "CreateVideo", "Preview3D", "PAMPreviewMotion3D"}
+    kept = {key: item for key, item in prompt.items() if item["class_type"] not in shown}
+    probes = {name: node("PamProbe", value=source, name=f"headless_{name}") for name, source in seen.items()}
+    return kept | probes | {"file": node("LoadImage", image=first_frame)}
+
+
+def filmed(conditions, picture) -> np.ndarray:
+    """The clip that the command makes of these, before it is compressed."""
+    place, models = machine(Compute("cpu")), MiniCogVideoX()
+    options = clip_options(mini=True, released=False)
+    words = [options.prompt.replace("{object}", "mug"), options.negative]
+    prompt, negative = encode_prompts(*models.text(place), words, place)
+    sampler = ClipSampler(place, models.transformer(place), models.control(place), models.vae(place), models.schedule())
+    return sampler.sample(sampler.encode_slots(conditions), sampler.encode_start(picture), prompt, negative, options.sampling, 42)
+
+
+def test_same_as_in_comfyui(host, client, run_prompt, probed, commanded):
+    frame = commanded / "frames" / "motion_0_frame42.png"
+    (host.base / "input").mkdir(exist_ok=True)
+    shutil.copy(frame, host.base / "input" / "headless.png")
+    result = run_prompt(probed_graph(client.object_info(), "headless.png"))
+    conditions, _ = read_conditions(commanded / "conditions" / "motion_0")
+    theirs = probed(result, "conditions")[0]
+    for name in ("depth", "segmentation", "keypoints"):
+        np.testing.assert_array_equal(getattr(conditions, name), theirs[f"value.{name}"])
+    picture = probed(result, "picture")[0]["value"][0] * 255
+    assert np.abs(read_picture(frame) - picture).max() <= 2
+    clip = probed(result, "clip")[0]["value"].reshape(17, 128, 192, 3) * 255
+    assert np.abs(filmed(conditions, read_picture(frame)) - clip).max() < 1
+    written = read_clip(commanded / "clips" / f"{frame.stem}_clip42.mp4")[0]
+    assert np.abs(written - clip).mean() < 3  # what H.264 costs
