@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import comfy.ldm.cogvideo.vae
 import comfy.model_management
 import comfy.utils
@@ -14,7 +16,7 @@ from ..motion.frames import latent_length, padding, require_decodable
 from .cogvideox_model import base_of
 from .condition_latents import Encoding, encode
 
-FITS = ("stretch", "crop", "pad")
+log = logging.getLogger(__name__)
 
 
 def start_from_image(
@@ -87,6 +89,9 @@ def fitted(image: torch.Tensor, width: int, height: int, fit: str) -> torch.Tens
     if not torch.isfinite(image).all():
         raise ValueError("Expected a start image, found NaN in it: the node before it failed, look at its preview.")
     pixels = image.movedim(-1, 1)
+    stretch = pixels.shape[3] / pixels.shape[2] / (width / height)
+    if fit == "stretch" and not 0.8 < stretch < 1.25:
+        log.warning("The start image is %s x %s and is stretched to %s x %s: fit can crop or pad it.", *pixels.shape[3:1:-1], width, height)
     if fit == "pad":
         scale = min(width / pixels.shape[3], height / pixels.shape[2])
         size = (max(1, round(pixels.shape[3] * scale)), max(1, round(pixels.shape[2] * scale)))
