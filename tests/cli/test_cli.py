@@ -145,7 +145,7 @@ def test_ctrl_c_keeps_finished_pictures(chained, tmp_path):
         (["appearance", "nothing", "--mini", "--offload", "group"], "found only the CPU"),
         (["appearance", "nothing", "--flux", ".", "--flux-control", "x.bin"], "FLUX.1 in diffusers' layout"),
         (["motion", "nothing", "x.png", "--cogvideox", "."], "Expected --cogvideox FOLDER and --cogvideox-control PATH"),
-        (["motion", "nothing", "x.png", "--mini", "--quantize", "nf4"], "bitsandbytes"),
+        (["motion", "nothing", "x.png", "--mini", "--quantize", "nf4"], "--quantize nf4"),
         (["chain", "demo:mug", "--mini", "--length", "16"], "4k + 1"),
         (["chain", "demo:mug", "--mini", "--width", "200"], "multiples of 16"),
     ],
