@@ -16,17 +16,23 @@ import resource
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pam_nodes.conditions.backends import chosen, drawer_for, numba_works
 from pam_nodes.conditions.clip import render_clip
-from pam_nodes.conditions.frames import WANT, blank_frames
+from pam_nodes.conditions.frames import blank_frames
+from pam_nodes.conditions.look import Look
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
+from pam_nodes.conditions.pack import to_float
+from pam_nodes.conditions.render import film
 from pam_nodes.conditions.scene import Scene
 from pam_nodes.conditions.threads import THREADS
 from pam_nodes.geometry.camera_build import orbit_camera
+from pam_nodes.geometry.primitives import demo_object
+from pam_nodes.grasp.trajectory import HandTrack, ObjectTrack, Trajectory
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import place_hand, preset_pose
 from pam_nodes.hands.skinning import skin
@@ -144,14 +150,31 @@ def compare(name: str, faces: int, distance: float, options) -> dict[str, float]
     return ms
 
 
+def motion(frames: int) -> Trajectory:
+    """The hand of ``scene`` coming down on a mug that is lifted."""
+    model, mug = load_default_hand("right"), demo_object("mug")
+    pose = place_hand(model, preset_pose("relaxed"), (0.09, -0.12, 0.1))
+    moved = {name: np.repeat(getattr(pose, name), frames, axis=0) for name in ("global_orient", "hand_pose")}
+    pose = replace(pose, transl=pose.transl + np.linspace([0, 0, 0.06], [0, 0, 0], frames), **moved)
+    lift = np.tile(mug.object_to_world, (frames, 1, 1))
+    lift[:, 2, 3] += np.linspace(0, 0.05, frames)
+    return Trajectory((HandTrack(model, pose),), (ObjectTrack(mug, lift),), 15.0)
+
+
 def memory(frames: int) -> None:
-    """Draw a long clip with everything kept, and print the most memory the process had."""
-    tracks, _ = scene(5000, frames)
+    """Film a long clip, every modality and the preview kept, then one IMAGE of it, and print the most memory the process had."""
+
+    def report(what: str, wall: float, cpu: float) -> None:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"{what:60} {speed(frames, wall, cpu)}  peak {(peak - before) / 1e6:5.2f} GB", flush=True)
+
+    trajectory, camera = motion(frames), view(0.45)
+    film(trajectory, camera, 2, normals=True, look=Look())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    wall, cpu, _ = timed(lambda: render_clip(tracks, view(0.45), WANT), 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{frames} frames, {' + '.join(WANT)}: {speed(frames, wall, cpu)}")
-    print(f"peak {peak / 1e6:.2f} GB, {(peak - before) / 1e6:.2f} GB of it for the clip")
+    wall, cpu, (clip, _) = timed(lambda: film(trajectory, camera, normals=True, look=Look()), 1)
+    report(f"{frames} frames: depth, ids, normals, key points, preview", wall, cpu)
+    wall, cpu, _ = timed(lambda: to_float(clip.stored("depth")), 1)
+    report("and the depth pictures as one IMAGE", wall, cpu)
 
 
 def on_device(frames: int, faces: int, repeat: int) -> None:
@@ -181,7 +204,7 @@ def main() -> None:
     here = Path(".pam/gl-venv/bin/python")
     parser.add_argument("--pyrender", default=str(here.absolute()) if here.exists() else None, help="a Python that has pyrender")
     parser.add_argument("--only", nargs="+", help="renderers to time, default all that work here")
-    parser.add_argument("--memory", type=int, help="instead: draw so many frames with everything kept, and print the memory")
+    parser.add_argument("--memory", type=int, help="instead: film so many frames with everything kept, and print the memory")
     parser.add_argument("--cuda", action="store_true", help="instead: time torch on the GPU")
     options = parser.parse_args()
     options.only = options.only or ["numpy", *["numba"] * numba_works(), "torch", *["pyrender"] * bool(options.pyrender)]

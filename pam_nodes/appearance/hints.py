@@ -89,14 +89,6 @@ def hint_frames(
     return HintFrames(video, config.conditions, tuple(shares[name] for name in config.conditions))
 
 
-def hint_channels(
-    conditions: ConditionVideo, config: FluxControlConfig, frame: int = 0, strengths: Mapping[str, float] | None = None
-) -> Tensor:
-    """(1, 3n, H, W) float32 in 0..1: what ``hint_frames`` chooses of one frame, at the conditions' own size."""
-    _, height, width = conditions.shape
-    return hint_frames(conditions, config, (frame,), strengths).at(width, height)
-
-
 def _frames(conditions: ConditionVideo, name: str, frames: Sequence[int]):
     pictures = getattr(conditions, name)
     return None if pictures is None else pictures[list(frames)]

@@ -15,7 +15,8 @@ EXPECTED, FOUND, MISSED = (255, 255, 255), (255, 60, 60), (150, 150, 150)
 LINES = {HAND: (60, 200, 255), OBJECT: (255, 210, 60)}
 SHORTER_SIDE = 320
 """Small pictures are enlarged to this, so that the numbers can be read."""
-BAR = 22
+BAR = 36
+"""Height of the two lines of text over a picture."""
 
 
 def annotate(picture: np.ndarray, frame: Expected, score: FrameScore, title: str) -> np.ndarray:
@@ -38,7 +39,8 @@ def annotate(picture: np.ndarray, frame: Expected, score: FrameScore, title: str
         _draw_joints(draw, hand.found.pixels, scale, FOUND if hand.present else MISSED, 2)
     sheet = Image.new("RGB", (image.width, image.height + BAR), (20, 20, 20))
     sheet.paste(image, (0, BAR))
-    ImageDraw.Draw(sheet).text((6, 3), f"{title}   {score.line}", (235, 235, 235), ImageFont.load_default(13))
+    first, second = score.lines
+    ImageDraw.Draw(sheet).multiline_text((6, 2), f"{title}   {first}\n{second}", (235, 235, 235), ImageFont.load_default(12), spacing=2)
     return np.asarray(sheet)
 
 

@@ -75,12 +75,26 @@ class ClipQuality:
     @property
     def error(self) -> np.ndarray:
         """(T,) landmark error of the hands that were found; NaN where none was."""
-        return _floats([score.error for score in self.scores])
+        return self._floats("error")
 
     @property
     def shape(self) -> np.ndarray:
         """(T,) overlap of hand and object with their colours; NaN without labels."""
-        return _floats([score.shape for score in self.scores])
+        return self._floats("shape")
+
+    @property
+    def mpjpe(self) -> float:
+        """Mean landmark error of the hands that were found, pixels; NaN without any."""
+        return _mean(self._floats("pixels"))
+
+    @property
+    def pa_mpjpe(self) -> float:
+        """The same after the best shift, turn and scale of each hand."""
+        return _mean(self._floats("aligned"))
+
+    def _floats(self, name: str) -> np.ndarray:
+        values = [getattr(score, name) for score in self.scores]
+        return np.array([np.nan if value is None else value for value in values])
 
 
 def measure_clip(pictures: np.ndarray, video: ConditionVideo, progress: Progress = silent) -> ClipQuality:
@@ -155,7 +169,7 @@ def judge_clip(quality: ClipQuality, demands: ClipDemands) -> Verdict:
     away = _largest(quality.drift)
     measured = (
         ("hands", demands.hands, quality.found, True, f"Hand found in {_percent(quality.found)} of the frames that show one"),
-        ("landmarks", demands.error, _mean(quality.error), False, f"Landmarks off by {_percent(_mean(quality.error))} of the hand"),
+        ("landmarks", demands.error, _mean(quality.error), False, _landmarks(quality)),
         ("shape", demands.shape, _mean(quality.shape), True, f"Colours of hand and object in place: {_mean(quality.shape):.2f}"),
         ("flicker", demands.flicker, _mean(quality.flicker), False, f"Background changes by {_mean(quality.flicker):.1f} levels a frame"),
         ("drift", demands.drift, away, False, f"Object up to {_percent(away)} of its size from its motion"),
@@ -188,8 +202,9 @@ def plot_clip(quality: ClipQuality, demands: ClipDemands) -> np.ndarray:
     return chart(rows, height=120 * len(rows))
 
 
-def _floats(values: list[float | None]) -> np.ndarray:
-    return np.array([np.nan if value is None else value for value in values])
+def _landmarks(quality: ClipQuality) -> str:
+    share, pixels, aligned = _percent(_mean(quality.error)), quality.mpjpe, quality.pa_mpjpe
+    return f"Landmarks off by {share} of the hand, {pixels:.1f} pixels; {aligned:.1f} after the best shift, turn and scale"
 
 
 def _mean(values: np.ndarray) -> float:

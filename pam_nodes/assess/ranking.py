@@ -38,7 +38,7 @@ class Ranking:
     @property
     def report(self) -> str:
         """A line for each picture, the best marked, and what could not be measured."""
-        lines = [f"{'*' if i == self.best else ' '} {i}: {frame.line}" for i, frame in enumerate(self.frames)]
+        lines = [f"{'*' if i == self.best else ' '} {i}: {'; '.join(frame.lines)}" for i, frame in enumerate(self.frames)]
         if any(frame.hands is None for frame in self.frames):
             lines.append(f"Note: {NO_MODEL}")
         return "\n".join(lines)
@@ -118,3 +118,10 @@ def item_of(items: Sequence[T], index: int, count: int, default: T) -> T:
     if len(items) not in (0, 1, count):
         raise ValueError(f"Expected one value for all or one for each of the {count} pictures, found {len(items)}.")
     return items[index if len(items) == count else 0] if items else default
+
+
+def the_only(items: Sequence[T], what: str) -> T:
+    """The one item of a list; ValueError if there are more, ``what`` names them."""
+    if len(items) != 1:
+        raise ValueError(f"Expected one {what} for all pictures, found {len(items)}: score the pictures of each by themselves.")
+    return items[0]

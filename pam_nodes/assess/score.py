@@ -73,8 +73,21 @@ class FrameScore:
     @property
     def error(self) -> float | None:
         """Mean landmark error of the hands that were found, None if none was."""
-        errors = [hand.error for hand in self.hands or () if hand.present and hand.error is not None]
-        return float(np.mean(errors)) if errors else None
+        return self._of_found("error")
+
+    @property
+    def pixels(self) -> float | None:
+        """``error`` in pixels: MPJPE in the picture."""
+        return self._of_found("pixels")
+
+    @property
+    def aligned(self) -> float | None:
+        """PA-MPJPE in the picture, pixels: what is left after the best shift, turn and scale of each hand."""
+        return self._of_found("aligned")
+
+    def _of_found(self, name: str) -> float | None:
+        values = [getattr(hand, name) for hand in self.hands or () if hand.present and hand.error is not None]
+        return float(np.mean(values)) if values else None
 
     @property
     def parts(self) -> dict[str, float]:
@@ -89,17 +102,16 @@ class FrameScore:
         return float(np.mean(list(self.parts.values()))) if self.parts else 0.0
 
     @property
-    def line(self) -> str:
-        """For people."""
-        words = [f"{self.score:.2f}"]
+    def lines(self) -> tuple[str, str]:
+        """For people: the score and the hands; all else."""
+        first, second = [f"{self.score:.2f}"], [f"{name} {value:.2f}" for name, value in self.parts.items() if name in ("shape", "edges")]
         for hand in self.hands or ():
             off = "" if hand.error is None else f", off by {100 * hand.error:.0f} %"
-            words.append(f"{hand.side} hand {hand.found.presence:.2f}{off}".strip())
-        words += [f"{name} {value:.2f}" for name, value in self.parts.items() if name in ("shape", "edges")]
+            first.append(f"{hand.side} hand {hand.found.presence:.2f}{off}".strip())
         if self.color is not None:
             wanted = "" if self.color.agreement is None else f" {self.color.agreement:.2f}"
-            words.append(f"object {self.color.name}{wanted}")
-        return "; ".join(words)
+            second.append(f"object {self.color.name}{wanted}")
+        return "; ".join(first), "; ".join(second)
 
 
 class Scorer:

@@ -19,6 +19,8 @@ BESIDE, FEWEST = 0.02, 30
 """Share of the picture's shorter side that counts as beside something; least pixels whose motion is measured."""
 FAINT = 0.05
 """The same of what ``shift`` follows as a whole."""
+SMALL_SHARE, UNEXPLAINED = 0.05, 0.8
+"""Shifts beyond this share of the size must leave less than this share of the difference unexplained."""
 
 
 def follow(before: np.ndarray, after: np.ndarray, points: np.ndarray, guess: np.ndarray) -> np.ndarray:
@@ -111,7 +113,8 @@ def seen_tracks(grey: np.ndarray, points: np.ndarray) -> np.ndarray:
 def shift(before: np.ndarray, after: np.ndarray, points: np.ndarray, there: np.ndarray) -> np.ndarray:
     """(2,) pixels by which points all together are elsewhere in a picture than said: Lucas-Kanade of one translation, coarse to fine.
 
-    Where the picture shows nothing that can be followed, the points count as standing still.
+    Where the picture shows nothing that can be followed, or only farther away than what is followed is large, the points count as
+    standing still. Changing light pulls at them too: a shift that is not small must explain a share of the difference, or is none.
 
     Args:
         before, after: (H, W) grey levels.
@@ -122,20 +125,31 @@ def shift(before: np.ndarray, after: np.ndarray, points: np.ndarray, there: np.n
 
     moved, size = np.zeros(2), np.sqrt(np.prod(np.ptp(points, axis=0) + 1))
     for blur in BLURS:
-        first, second = (gaussian_filter(picture, blur * min(1.0, size / 32)) for picture in (before, after))
-        template = _sample(first, points)
-        slope = np.stack([_sample(first, points + half) - _sample(first, points - half) for half in ((0.5, 0), (0, 0.5))], axis=-1)
-        for _ in range(STEPS):
-            error = template - _sample(second, there + moved)
-            trust = 1 / (1 + (error / (1 + 1.5 * np.median(np.abs(error)))) ** 2)
-            weighted = slope * trust[:, None]
-            matrix = weighted.T @ slope
-            if np.linalg.eigvalsh(matrix)[0] < FAINT * len(points):
-                return (points - there).mean(axis=0)
-            step = np.linalg.solve(matrix, weighted.T @ error)
-            moved = moved + step
-            if np.abs(step).max() < SMALL:
-                break
+        pictures = (gaussian_filter(picture, blur * min(1.0, size / 32)) for picture in (before, after))
+        moved = _translate(*pictures, points, there, moved)
+        if moved is None or np.linalg.norm(moved) > size:
+            return (points - there).mean(axis=0)
+    template = _sample(before, points)
+    unmoved, rest = (np.abs(template - _sample(after, places)).mean() for places in (there, there + moved))
+    is_light = np.linalg.norm(moved) > SMALL_SHARE * size and rest > UNEXPLAINED * unmoved
+    return np.zeros(2) if is_light else moved
+
+
+def _translate(before: np.ndarray, after: np.ndarray, points: np.ndarray, there: np.ndarray, moved: np.ndarray) -> np.ndarray | None:
+    """A better translation of all points, large differences counting less; None if there is nothing to follow."""
+    template = _sample(before, points)
+    slope = np.stack([_sample(before, points + half) - _sample(before, points - half) for half in ((0.5, 0), (0, 0.5))], axis=-1)
+    for _ in range(STEPS):
+        error = template - _sample(after, there + moved)
+        trust = 1 / (1 + (error / (1 + 1.5 * np.median(np.abs(error)))) ** 2)
+        weighted = slope * trust[:, None]
+        matrix = weighted.T @ slope
+        if np.linalg.eigvalsh(matrix)[0] < FAINT * len(points):
+            return None
+        step = np.linalg.solve(matrix, weighted.T @ error)
+        moved = moved + step
+        if np.abs(step).max() < SMALL:
+            break
     return moved
 
 

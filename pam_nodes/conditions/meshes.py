@@ -50,10 +50,10 @@ class MeshTrack:
         out[:] = points.T
         return out.T
 
-    def normals_at(self, frame: int, index: np.ndarray, world_to_camera: np.ndarray, out: np.ndarray) -> None:
-        """Write some normals of one frame, seen from a (4, 4) pose, to a (3, len(index)) float32 array."""
+    def normals_at(self, frame: int, index: np.ndarray, world_to_camera: np.ndarray) -> np.ndarray:
+        """(3, len(index)) float32: some normals of one frame, seen from a (4, 4) pose."""
         normals = self.normals if self.poses is not None else self.normals[frame]
-        rotate(self.pose(frame, world_to_camera), normals.take(index, axis=0), out)
+        return rotate(self.pose(frame, world_to_camera), normals.take(index, axis=0)).T
 
     def rotation(self, frame: int, world_to_camera: np.ndarray) -> np.ndarray:
         """(3, 3) rotation of ``normals`` to the camera."""

@@ -24,7 +24,7 @@ EDGE = F(1e-4)
 """Pixels by which a span may miss a centre and still hold it: a centre on an edge must not fall to rounding."""
 SLACK = F(1e-4)
 """Share of a bound that rounding may cost."""
-TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 15, 1 << 14
+TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 16, 1 << 14
 TILE = 8
 HIDDEN_WORTH = 1 << 18
 """So many pixels in the boxes of the far sides make looking for hidden triangles pay."""
@@ -176,19 +176,18 @@ def _spans(t: Triangles, first: int, length: int, reach: int, width: int) -> Spa
     if length > 1:
         held &= row <= t.height[:reach]
     full = np.flatnonzero(held)
-    low, more, row = low.ravel().take(full), high.ravel().take(full), full // reach
+    low, more = low.ravel().take(full), high.ravel().take(full)
     more -= low
-    tri = full - row * reach
-    row += first
-    slope, value = t.w_u.take(tri), t.w_v.take(tri)
-    value *= row.astype(F)
+    line = full // reach if length > 1 else 0
+    tri, line = full - line * reach, line + first
+    slope = t.w_u.take(tri)
+    value = t.w_v.take(tri) * np.asarray(line, F)
     value += t.w.take(tri)
     value += slope * low
     low += t.left.take(tri)
-    row += t.top.take(tri).astype(np.int64)
-    row *= width
-    row += low.astype(np.int64)
-    return Spans(row, more, value, slope, t.owner.take(tri))
+    start = (t.top.take(tri).astype(np.int64) + line) * width
+    start += low.astype(np.int64)
+    return Spans(start, more, value, slope, t.owner.take(tri))
 
 
 def _fill(buffer: np.ndarray, spans: Spans, first: int, length: int) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..geometry.camera import Camera
 from ..geometry.camera_lens import resized_camera
+from ..geometry.simplify import cluster
 from ..grasp.trajectory import Trajectory
 from ..hands.skinning import SkinnedHand, skin
 from ..progress import Progress, silent
@@ -21,17 +22,26 @@ from .segmentation import instance_colors, instance_pictures
 from .threads import in_order
 from .video import ConditionVideo
 
+DENSE, COARSE = 100_000, 50_000
+"""Faces of an object that may be drawn coarser, and how many are left then."""
+
 
 def skinned_hands(trajectory: Trajectory) -> list[SkinnedHand]:
     """Meshes and joints of every hand, world frame."""
     return [skin(hand.model, hand.pose) for hand in trajectory.hands]
 
 
-def mesh_tracks(trajectory: Trajectory, hands: list[SkinnedHand]) -> list[MeshTrack]:
-    """Everything to draw: hands have the instance ids 1..n_hands, objects follow."""
+def mesh_tracks(trajectory: Trajectory, hands: list[SkinnedHand], coarse: bool = False) -> list[MeshTrack]:
+    """Everything to draw: hands have the instance ids 1..n_hands, objects follow.
+
+    coarse: objects of more than ``DENSE`` faces are drawn with at most ``COARSE``, vertices that lie together merged.
+    """
     tracks = [deforming_track(h.vertices, t.model.faces, i) for i, (h, t) in enumerate(zip(hands, trajectory.hands, strict=True), start=1)]
     for i, track in enumerate(trajectory.objects, start=len(tracks) + 1):
-        tracks.append(rigid_track(track.mesh.vertices, track.mesh.faces, track.poses, i, track.mesh.color))
+        vertices, faces = track.mesh.vertices, track.mesh.faces
+        if coarse and len(faces) > DENSE:
+            vertices, faces = cluster(vertices, faces, COARSE)
+        tracks.append(rigid_track(vertices, faces, track.poses, i, track.mesh.color))
     return tracks
 
 
@@ -88,6 +98,7 @@ def film(
     progress: Progress = silent,
     backend: str = "auto",
     look: Look | None = None,
+    coarse: bool = False,
 ) -> tuple[ConditionVideo, np.ndarray | None]:
     """Draw what the diffusion models are conditioned on, and the shaded preview in the same visibility pass.
 
@@ -103,6 +114,7 @@ def film(
         progress: called once a frame.
         backend: who draws, one of ``backends.BACKENDS``.
         look: of the preview, None for none.
+        coarse: draw dense objects coarser, see ``mesh_tracks``.
 
     Returns:
         The condition clip with depth, segmentation, key points, metric depth and instance ids; and the preview (T, H, W, 3) uint8 or None.
@@ -114,7 +126,7 @@ def film(
     colors = instance_colors(len(trajectory.hands), [track.mesh.label for track in trajectory.objects], style)
     hands = skinned_hands(trajectory)
     want = {"depth", "ids"} | ({"normals"} if normals else set()) | ({"rgb"} if look else set())
-    frames = render_clip(mesh_tracks(trajectory, hands), camera, want, look or Look(), total, progress, backend)
+    frames = render_clip(mesh_tracks(trajectory, hands, coarse), camera, want, look or Look(), total, progress, backend)
     check_visible(frames.instance_ids)
     points = project_hands([hand.keypoints for hand in hands], [hand.model.side for hand in trajectory.hands], camera, total)
     sources = [("depth", "rendered, inverse depth over the clip, inferno"), ("segmentation", f"rendered, {style} colours")]

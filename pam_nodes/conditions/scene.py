@@ -109,8 +109,9 @@ class Scene:
         normals = np.empty((3, 3, len(faces)), np.float32)
         ends = np.searchsorted(faces, self.first_face)
         for track, first, low, high in zip(self.tracks, self.first_face, ends, ends[1:], strict=False):
-            for k in range(3):
-                track.normals_at(frame, track.normal_faces[faces[low:high] - first, k], world_to_camera, out=normals[k, :, low:high])
+            corners = track.normal_faces.take(faces[low:high] - first, axis=0).T
+            turned = track.normals_at(frame, corners.ravel(), world_to_camera)
+            normals[:, :, low:high] = turned.reshape(3, *corners.shape).swapaxes(0, 1)
         return [corner.T for corner in normals]
 
 

@@ -72,7 +72,7 @@ def resolve(buffer: np.ndarray, vertices: np.ndarray, faces: np.ndarray, intrins
     unique = np.nonzero(mark)[0]
     slots = np.empty(len(faces), np.int64)
     slots[unique] = np.arange(len(unique))
-    corners = tuple(np.stack([axis.take(corner.take(unique)) for axis in vertices.T]) for corner in faces.T)
+    corners = tuple(vertices.T.take(corner.take(unique), axis=1) for corner in faces.T)
     return Surface(pixels, hit, z, unique, slots.take(hit), corners, weight_forms(*corners), intrinsics, width)
 
 

@@ -119,26 +119,25 @@ def _at_near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def holding_centres(x: np.ndarray, y: np.ndarray, corners: tuple[np.ndarray, ...], width: int, height: int) -> np.ndarray:
     """Faces whose box holds a pixel centre of the picture: most triangles of a fine mesh do not, and cost nothing from here on."""
-    columns, rows = _cells(x, width), _cells(y, height)
+    kind, shift = (np.int32, 16) if max(width, height) < 1 << 14 else (np.int64, 32)
+    cells = _cells(y, height).astype(kind) << shift | _cells(x, width).astype(kind)
+    column = kind((1 << shift) - 1)
+    on_centre = kind(1 << shift | 1)
     kept = [np.empty(0, np.int64)]
     for first in range(0, len(corners[0]), BLOCK):
-        index = [corner[first : first + BLOCK] for corner in corners]
-        on_rows = np.nonzero(_differ([rows.take(i) for i in index]))[0]
-        on_both = _differ([columns.take(i.take(on_rows)) for i in index])
-        kept.append(first + on_rows[on_both])
+        a, b, c = (cells.take(corner[first : first + BLOCK]) for corner in corners)
+        b ^= a
+        c ^= a
+        # Either way, three corners in one gap between centres hold none; a corner on a centre has an even cell.
+        differ = b | c | (~a & on_centre)
+        kept.append(first + np.flatnonzero(((differ & column) != 0) & (differ > column)))
     return np.concatenate(kept)
 
 
 def _cells(coordinate: np.ndarray, size: int) -> np.ndarray:
-    """Where coordinates lie among pixel centres: 2 n on centre n of 0..size - 1, the odd number between in a gap, and the ends beyond."""
+    """Where coordinates lie among pixel centres: 2 n + 2 on centre n of 0..size - 1, the odd number between in a gap, the ends beyond."""
     limited = np.minimum(np.maximum(coordinate, F(-0.5)), F(size - 0.5))
-    return (np.floor(limited) + np.ceil(limited)).astype(np.int32)
-
-
-def _differ(cells: list[np.ndarray]) -> np.ndarray:
-    """Whether three corners are not all in the same gap between centres."""
-    a, b, c = cells
-    return (a != b) | (b != c) | ((a & 1) == 0)
+    return np.floor(limited) + np.ceil(limited) + F(2)
 
 
 def _box(corners: list[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -179,10 +178,10 @@ def set_up(boxes: Boxes, which: np.ndarray) -> Triangles:
     for i, (weight, slope, move) in enumerate(((F(1) - b1 - b2, -b1_u - b2_u, -b1_v - b2_v), (b1, b1_u, b1_v), (b2, b2_u, b2_v))):
         with np.errstate(divide="ignore", over="ignore"):
             per_column = F(-1) / slope
-        per_column[slope == 0] = 0  # a level edge bounds no row: the box already ends there
+        per_column[np.flatnonzero(slope == 0)] = 0  # a level edge bounds no row: the box already ends there
         np.multiply(weight, per_column, out=crossing[i])
         np.multiply(move, per_column, out=step[i])
-        np.multiply(slope < 0, -FAR, out=closes[i])
+        np.multiply((slope < 0).astype(F), -FAR, out=closes[i])
     w0, w1, w2 = (depth.take(index) for depth in boxes.inverse_depths)
     w1 -= w0
     w2 -= w0

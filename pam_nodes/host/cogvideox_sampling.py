@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import comfy.k_diffusion.sampling
 import comfy.samplers
 import torch
@@ -10,6 +12,10 @@ from comfy_extras.nodes_easycache import EasyCacheNode
 from ..motion.dpm import step
 from ..motion.schedule import PRESETS, alphas_cumprod, guidance_at, trailing_steps
 from .cogvideox_model import base_of
+
+log = logging.getLogger(__name__)
+TRACE = 5e-8
+"""Share of signal that the host leaves in its last training step, where diffusers leaves none."""
 
 
 def sigmas_of(model, steps: int, denoise: float = 1.0) -> torch.Tensor:
@@ -48,10 +54,10 @@ def sample_cogvideox_dpm(model, x, sigmas, extra_args=None, callback=None, disab
 
 
 def _signal(sigma: float, table: torch.Tensor) -> float:
-    """Share of signal at a noise level; that of the nearest training step where the level is one of the table's."""
+    """Share of signal at a noise level; exactly a training step's where the level is one of theirs, none for the host's trace."""
     signal = 1 / (sigma * sigma + 1)
     nearest = float(table[(table - signal).abs().argmin()])
-    return nearest if abs(nearest - signal) < 1e-6 else signal
+    return nearest if abs(nearest - signal) < (1e-4 * signal if nearest else TRACE) else signal
 
 
 class MovingGuider(comfy.samplers.CFGGuider):
@@ -84,7 +90,9 @@ def sampling(model, positive, negative, preset: str, steps: int, cfg: float, gui
     """
     base_of(model)
     chosen = PRESETS[preset]
-    if chosen.reuse:
+    if chosen.reuse and "context_handler" in model.model_options:
+        log.warning("Steps are not reused in windows: core's step cache would mix them up.")
+    elif chosen.reuse:
         model = EasyCacheNode.execute(model, chosen.reuse, 0.15, 0.95, False).args[0]
     guider = MovingGuider(model)
     guider.set_conds(positive, negative)

@@ -8,6 +8,8 @@ import comfy.utils
 import node_helpers
 import torch
 
+from ..conditions.video import ConditionVideo
+from ..motion.continuation import next_chunk
 from ..motion.frames import latent_length, padding, require_decodable
 from .cogvideox_model import base_of
 from .condition_latents import Encoding, encode
@@ -35,7 +37,7 @@ def start_from_image(
     if width % 16 or height % 16:
         multiple = f"{max(16, width // 16 * 16)} x {max(16, height // 16 * 16)}"
         raise ValueError(f"Expected width and height in multiples of 16, found {width} x {height}: use {multiple}.")
-    if isinstance(vae.first_stage_model, comfy.ldm.cogvideo.vae.AutoencoderKLCogVideoX):
+    if _in_eights(vae):
         require_decodable(length)
     base = None if model is None else base_of(model)
     before = 0 if base is None else padding(frames, base.patch_size_t)
@@ -51,6 +53,26 @@ def start_from_image(
         positive = node_helpers.conditioning_set_values(positive, values)
         negative = node_helpers.conditioning_set_values(negative, values)
     return positive, negative, {"samples": latent}, before
+
+
+def continue_clip(positive: list, negative: list, vae, images: torch.Tensor, conditions: ConditionVideo, length: int):
+    """What the next chunk of a clip starts from: its last frame, and the part of the conditions that belongs to it.
+
+    Args:
+        images: (T, H, W, 3) all frames made so far. conditions: of the whole clip. length: frames of a chunk.
+
+    Returns:
+        positive, negative, {"samples": ...}, the part of the conditions, how many frames are left after it.
+    """
+    chunk, left = next_chunk(conditions, len(images), length, 8 if _in_eights(vae) else 4)
+    count, height, width = chunk.shape
+    positive, negative, latent, _ = start_from_image(positive, negative, vae, images[-1:], width, height, count)
+    return positive, negative, latent, chunk, left
+
+
+def _in_eights(vae) -> bool:
+    """True for CogVideoX's own VAE, which gives 8k + 1 pictures back and no other number."""
+    return isinstance(vae.first_stage_model, comfy.ldm.cogvideo.vae.AutoencoderKLCogVideoX)
 
 
 def _require_size(base, width: int, height: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import comfy.ldm.cogvideo.vae
 import torch
 
 from ..conditions.video import ConditionVideo
@@ -15,8 +17,8 @@ from ..motion.frames import latent_length
 from ..motion.slots import SlotLatents
 from ..progress import Progress
 
-KEPT = 16
-"""Clips whose latents stay with the VAE: 4.5 MB each at 720 x 480 and 49 frames."""
+KEPT = 32
+"""Clips and pictures whose latents stay with the VAE: at most 4.5 MB each at 720 x 480 and 49 frames."""
 CACHE = "pam_condition_latents"
 TILE = (360, 240)
 """Width and height of a tile, as diffusers' CogVideoX VAE has them at 720 x 480."""
@@ -67,20 +69,24 @@ def encode_slots(
     for index, name in enumerate(slots):
         progress(index, len(slots))
         if name in used:
-            latent = process_in(encode(vae, _floats(conditions, name), encoding)) * strengths.get(name, 1.0)
-            result.append(SlotLatents(latent, latent[:, :, :1]))
+            pictures, factor = _floats(conditions, name), strengths.get(name, 1.0)
+            clip, first = (process_in(encode(vae, part, encoding)) * factor for part in (pictures, pictures[:1]))
+            result.append(SlotLatents(clip, first))
         else:
-            result.append(_unused(unused, conditions.shape, vae, process_in, encoding))
+            result.append(_unused(unused, conditions, name, vae, process_in, encoding))
     progress(len(slots), len(slots))
     return result
 
 
-def _unused(unused: str, shape: tuple[int, int, int], vae, process_in, encoding: Encoding) -> SlotLatents:
+def _unused(unused: str, conditions: ConditionVideo, name: str, vae, process_in, encoding: Encoding) -> SlotLatents:
+    """What stands for a condition that is missing or at strength 0; the released evaluation shows its first picture if there is one."""
     if unused == "zero latents":
         return SlotLatents()
-    frames, height, width = shape
-    grey = process_in(encode(vae, torch.full((frames if unused == "grey" else 1, height, width, 3), 0.5), encoding))
-    return SlotLatents(grey if unused == "grey" else None, grey[:, :, :1])
+    pictures = torch.full((*conditions.shape, 3), 0.5)
+    if unused == "released evaluation" and getattr(conditions, name) is not None:
+        pictures = _floats(conditions, name)
+    first = process_in(encode(vae, pictures[:1], encoding))
+    return SlotLatents(process_in(encode(vae, pictures, encoding)) if unused == "grey" else None, first)
 
 
 def _floats(conditions: ConditionVideo, name: str) -> torch.Tensor:
@@ -108,7 +114,7 @@ def encode(vae, pictures: torch.Tensor, encoding: Encoding) -> torch.Tensor:
 
 
 def _encode(vae, pictures: torch.Tensor, encoding: Encoding) -> torch.Tensor:
-    with _sampled(vae, encoding.seed):
+    with _diffusers_batches(vae), _sampled(vae, encoding.seed):
         if encoding.tiled:
             return vae.encode_tiled(pictures, tile_x=TILE[0], tile_y=TILE[1], overlap=OVERLAP)
         return vae.encode(pictures)
@@ -124,6 +130,34 @@ def _checked(latent: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
     if latent.shape[2] != latent_length(len(pictures)):
         raise ValueError(f"Expected {latent_length(len(pictures))} latent frames, found {latent.shape[2]}: connect CogVideoX's own VAE.")
     return latent
+
+
+@contextlib.contextmanager
+def _diffusers_batches(vae):
+    """While open, CogVideoX's VAE takes frames in the batches PAM was trained with: the first 8 and what is over, then 8 and 8.
+
+    The host takes what is over by itself. The norms are over a batch, so that this changes every latent.
+    """
+    net = vae.first_stage_model
+    if not isinstance(net, comfy.ldm.cogvideo.vae.AutoencoderKLCogVideoX):
+        yield
+        return
+
+    def in_batches(pixels: torch.Tensor) -> torch.Tensor:
+        size, cache, parts = net.num_sample_frames_batch_size, None, []
+        ends = list(range(pixels.shape[2], 0, -size))[::-1]
+        if len(ends) > 1 and ends[0] < size:
+            del ends[0]
+        for start, end in itertools.pairwise([0, *ends]):
+            part, cache = net.encoder(pixels[:, :, start:end], conv_cache=cache)
+            parts.append(part)
+        return torch.cat(parts, dim=2).chunk(2, dim=1)[0]
+
+    net.encode = in_batches
+    try:
+        yield
+    finally:
+        del net.encode
 
 
 @contextlib.contextmanager

@@ -97,6 +97,7 @@ class HOIControlNet(comfy.controlnet.ControlNet):
                 f"{width or type(model.diffusion_model).__name__}: load the base model the ControlNet was trained for."
             )
         self.num_blocks = len(model.diffusion_model.double_blocks)
+        self.prepared = Prepared()  # an interrupted run was not cleaned up
 
     def cleanup(self):
         self.prepared = Prepared()
@@ -121,7 +122,7 @@ class HOIControlNet(comfy.controlnet.ControlNet):
         residuals = self.control_model(
             x,
             self._tokens(x, batched_number),
-            sampling.timestep(t).to(dtype),
+            sampling.timestep(t).float(),
             context,
             self._vector(cond, x),
             cond["guidance"].to(x) if cond.get("guidance") is not None else None,

@@ -28,7 +28,8 @@ def in_windows(model, window: int, overlap: int, fuse: str, keep_first_frame: bo
         raise ValueError(f"Expected a window of at most {most} frames, for which this model has positions, found {window}: use {most}.")
     if shared >= frames:
         raise ValueError(f"Expected an overlap smaller than the window of {window} frames, found {overlap}: use {window // 2 // 4 * 4}.")
+    kept = "0" if keep_first_frame else ""
+    windowed = ContextWindowsManualNode.execute(model, frames, shared, "standard_static", 1, False, fuse, TIME, freenoise, kept).args[0]
     # The fix for causal windows puts a frame before each window, one more than the model was trained for.
-    return ContextWindowsManualNode.execute(
-        model, frames, shared, "standard_static", 1, False, fuse, TIME, freenoise, "0" if keep_first_frame else "", causal_window_fix=False
-    ).args[0]
+    windowed.model_options["context_handler"].causal_window_fix = False
+    return windowed

@@ -10,6 +10,8 @@ from ..tensor_files import INDEX, TensorFiles, open_tensors
 
 FOLDERS = "diffusers"
 """Category of whole model folders."""
+OTHER_PARTS = {"vae", "text_encoder", "text_encoder_2", "image_encoder", "safety_checker"}
+"""Folders of a pipeline that hold no transformer."""
 
 
 def checkpoint_names(*categories: str) -> list[str]:
@@ -33,7 +35,9 @@ def _model_folders(category: str) -> list[str]:
     for root in folder_paths.get_folder_paths(category):
         for place, _, names in os.walk(root, followlinks=True):
             kept = [name for name in names if name.endswith((INDEX, ".safetensors"))]
-            if place != root and kept and (any(name.endswith(INDEX) for name in kept) or "config.json" in names):
+            if place == root or os.path.basename(place) in OTHER_PARTS:
+                continue
+            if kept and (any(name.endswith(INDEX) for name in kept) or "config.json" in names):
                 found.append(os.path.relpath(place, root).replace(os.sep, "/"))
     return sorted(found)
 

@@ -10,29 +10,29 @@ from ..conditions.video import ConditionVideo
 from .frames import latent_length
 
 
-def next_chunk(conditions: ConditionVideo, made: int, length: int) -> tuple[ConditionVideo, int]:
+def next_chunk(conditions: ConditionVideo, made: int, length: int, group: int = 4) -> tuple[ConditionVideo, int]:
     """The conditions of the next chunk, whose first frame is the last one made.
 
     Args:
-        conditions: of the whole clip. made: frames there are already. length: frames of a chunk, 4k + 1.
+        conditions: of the whole clip. made: frames there are already.
+        length: frames of a chunk, 4k + 1; at the end of the clip it is shorter.
+        group: frames the VAE can only give together after the first, 4 or 8 (see ``motion.frames``).
 
     Returns:
-        The part, and how many frames are left after it. The last part is the last ``length`` frames of the clip's 4k + 1 that
-        can still be made, so it may be shorter.
+        The part, and how many frames are left after it.
 
     Raises:
-        ValueError: nothing is made yet, or nothing is left to make.
+        ValueError: nothing is made yet, or fewer frames are left than the VAE gives together.
     """
     total = conditions.shape[0]
     latent_length(length)
     if made < 1:
         raise ValueError("Expected at least one picture to go on from, found none: make the first chunk with CogVideoX First Frame.")
     start = made - 1
-    left = (total - start - 1) // 4 * 4
-    if left < 4:
-        raise ValueError(f"Expected conditions for at least 4 frames after the {made} that are made, found {total}: the clip is complete.")
-    count = min(length, left + 1)
-    return part(conditions, slice(start, start + count)), total - start - count
+    count = min(length - 1, total - made) // group * group
+    if count < group:
+        raise ValueError(f"Expected conditions for at least {group} frames after the {made} made, found {total}: the clip is complete.")
+    return part(conditions, slice(start, start + count + 1)), total - made - count
 
 
 def joined(images: Tensor, next_images: Tensor, match: float = 1.0) -> Tensor:

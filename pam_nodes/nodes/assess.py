@@ -41,12 +41,13 @@ class PAMScoreHOIFrames(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, conditions, frame, object_color) -> io.NodeOutput:
-        from ..assess.ranking import rank_pictures
+        from ..assess.ranking import rank_pictures, the_only
         from ..host.progress import reporter
         from .tensors import bytes_of, image
 
         pictures = [picture for batch in images for picture in bytes_of(batch)]
-        ranking = rank_pictures(pictures, conditions[0], frame[0], object_color, reporter())
+        bundle, at = the_only(conditions, "condition bundle"), the_only(frame, "frame")
+        ranking = rank_pictures(pictures, bundle, at, object_color, reporter())
         return io.NodeOutput(ranking.scores, image(ranking.annotated), ranking.report, ranking.best, ui={"text": [ranking.report]})
 
 
@@ -168,6 +169,12 @@ class PAMHOIConsistency(io.ComfyNode):
                     step=0.01,
                     tooltip="Stop the workflow when the score is lower; 1 stops on any demand that is missed, 0 never.",
                 ),
+                io.Boolean.Input(
+                    "annotate",
+                    default=True,
+                    advanced=True,
+                    tooltip="Draw on every frame, not on the first alone; off saves memory, 4 MB a frame at 720 x 480.",
+                ),
             ],
             outputs=[
                 io.Image.Output("images", tooltip="The same frames, for what comes next."),
@@ -183,7 +190,9 @@ class PAMHOIConsistency(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, conditions, min_hands, max_error, min_shape, max_flicker, max_drift, stop_below) -> io.NodeOutput:
+    def execute(
+        cls, images, conditions, min_hands, max_error, min_shape, max_flicker, max_drift, stop_below, annotate=True
+    ) -> io.NodeOutput:
         from ..assess.annotate import annotate_all
         from ..assess.consistency import ClipDemands, judge_clip, measure_clip, plot_clip
         from ..host.progress import reporter
@@ -194,9 +203,10 @@ class PAMHOIConsistency(io.ComfyNode):
         verdict = judge_clip(quality, demands)
         verdict.demand("HOI Consistency", stop_below)
         scores = [score.score for score in quality.scores]
-        drawn, plot = image(annotate_all(quality.pictures, quality.frames, quality.scores)), image(plot_clip(quality, demands)[None])
-        passed = not verdict.failed
-        return io.NodeOutput(images, verdict.score, passed, verdict.text, plot, drawn, scores, ui={"text": [verdict.text]})
+        shown = slice(None if annotate else 1)
+        drawn = annotate_all(quality.pictures[shown], quality.frames[shown], quality.scores[shown])
+        plot, passed = plot_clip(quality, demands)[None], not verdict.failed
+        return io.NodeOutput(images, verdict.score, passed, verdict.text, image(plot), image(drawn), scores, ui={"text": [verdict.text]})
 
 
 NODES: list[type] = [PAMScoreHOIFrames, PAMPickFrame, PAMHOIConsistency]

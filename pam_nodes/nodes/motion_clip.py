@@ -94,13 +94,9 @@ class PAMCogVideoXContinue(io.ComfyNode):
 
     @classmethod
     def execute(cls, positive, negative, vae, images, conditions, length) -> io.NodeOutput:
-        from ..host.cogvideox_start import start_from_image
-        from ..motion.continuation import next_chunk
+        from ..host.cogvideox_start import continue_clip
 
-        chunk, left = next_chunk(conditions, len(images), length)
-        count, height, width = chunk.shape
-        positive, negative, latent, _ = start_from_image(positive, negative, vae, images[-1:], width, height, count)
-        return io.NodeOutput(positive, negative, latent, chunk, left)
+        return io.NodeOutput(*continue_clip(positive, negative, vae, images, conditions, length))
 
 
 class PAMJoinClips(io.ComfyNode):

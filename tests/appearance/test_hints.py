@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pam_nodes.appearance.flux_control import FluxControlConfig
-from pam_nodes.appearance.hints import hint_channels, hint_frames, parse_frames
+from pam_nodes.appearance.hints import hint_frames, parse_frames
 from pam_nodes.appearance.looks import look_warnings
 from pam_nodes.conditions.colormap import INFERNO
 from pam_nodes.conditions.pack import resized
@@ -26,24 +26,30 @@ def bundle(**changes) -> ConditionVideo:
     return ConditionVideo(15.0, **{**pictures, **changes})
 
 
+def channels(video: ConditionVideo, frame: int = 0, strengths: dict[str, float] | None = None) -> torch.Tensor:
+    """Hint of one frame at its own size."""
+    _, height, width = video.shape
+    return hint_frames(video, CONFIG, (frame,), strengths).at(width, height)
+
+
 def levels(hint: torch.Tensor) -> list[list[float]]:
     """8-bit value of each condition in each frame."""
     return (hint[:, ::3, 0, 0] * 255).round(decimals=3).tolist()
 
 
 def test_order_and_absent_picture():
-    hint = hint_channels(bundle(normals=None), CONFIG, -1)
+    hint = channels(bundle(normals=None), -1)
     assert hint.shape == (1, 12, 4, 6)
     assert levels(hint) == [[12, 0, 32, 22]]
 
 
 def test_normals_stay_absent_unless_asked_for():
-    assert levels(hint_channels(bundle(), CONFIG)) == [[10, 0, 30, 20]]
-    assert levels(hint_channels(bundle(), CONFIG, strengths={"normals": 1.0})) == [[10, 40, 30, 20]]
+    assert levels(channels(bundle())) == [[10, 0, 30, 20]]
+    assert levels(channels(bundle(), strengths={"normals": 1.0})) == [[10, 40, 30, 20]]
 
 
 def test_strength_mixes_with_the_absent_picture():
-    assert levels(hint_channels(bundle(), CONFIG, strengths={"depth": 0.5, "segmentation": 0.0})) == [[5, 0, 30, 0]]
+    assert levels(channels(bundle(), strengths={"depth": 0.5, "segmentation": 0.0})) == [[5, 0, 30, 0]]
 
 
 def test_several_frames_make_a_batch():
@@ -76,7 +82,7 @@ def test_resized_as_pam_does():
 )
 def test_bad_input(frame, strengths, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
-        hint_channels(bundle(**changes), CONFIG, frame, strengths)
+        channels(bundle(**changes), frame, strengths)
 
 
 def test_picture_of_another_shape():

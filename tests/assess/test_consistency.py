@@ -9,7 +9,7 @@ from pam_nodes.assess import score as score_module
 from pam_nodes.assess.consistency import ClipDemands, flicker, judge_clip, measure_clip, plot_clip
 from pam_nodes.assess.expected import HAND, OBJECT, expected
 from pam_nodes.assess.landmarks import available
-from pam_nodes.assess.ranking import item_of, pick_frame, rank_pictures
+from pam_nodes.assess.ranking import item_of, pick_frame, rank_pictures, the_only
 from pam_nodes.conditions.flow import UNKNOWN, VISIBLE, FlowVideo
 from pam_nodes.conditions.pack import pack_images, resized
 from pam_nodes.conditions.video import ConditionVideo
@@ -138,7 +138,7 @@ def test_best_picture_is_the_one_of_the_frame(needs_detector):
     assert ranking.best == 3 and ranking.scores[3] > 0.85 and min(ranking.scores) < 0.6
     assert ranking.frames[3].color.name == "blue" and ranking.frames[3].color.agreement > 0.7
     assert ranking.report.splitlines()[3].startswith("* 3: ") and "right hand" in ranking.report
-    assert ranking.annotated.shape == (6, 342, 480, 3)
+    assert ranking.annotated.shape == (6, 356, 480, 3)
     wrong = rank_pictures(pictures[3:4], video, 3, ["red"])
     assert wrong.scores[0] < ranking.scores[3] - 0.1
 
@@ -182,3 +182,6 @@ def test_picking():
         with pytest.raises(ValueError, match=message):
             pick_frame(*arguments)
     assert item_of(["a"], 2, 3, "") == "a" and item_of(["a", "b", "c"], 2, 3, "") == "c" and item_of([], 2, 3, "-") == "-"
+    assert the_only(["a"], "frame") == "a"
+    with pytest.raises(ValueError, match="Expected one condition bundle for all pictures, found 2"):
+        the_only(["a", "b"], "condition bundle")

@@ -144,6 +144,14 @@ def test_conditions_and_preview_in_one_pass_are_those_of_two(tracks):
     np.testing.assert_array_equal(together.rgb, apart[1].rgb)
 
 
+def test_preview_is_that_of_compiled_loops(tracks, skip_for):
+    if not numba_works():
+        skip_for("numba", "numba cannot be imported.")
+    ours, compiled = (render_clip(tracks, view("wide"), {"rgb"}, backend=backend).rgb for backend in ("numpy", "numba"))
+    difference = np.abs(ours.astype(int) - compiled)
+    assert ours.std() > 10 and (difference > 1).mean() < 1e-4
+
+
 def test_interrupt_leaves_no_thread(tracks):
     before = threading.active_count()
 

@@ -17,7 +17,16 @@ from pam_nodes.conditions.modalities import (
     optical_flow,
     tracking_video,
 )
-from pam_nodes.conditions.render import coverage, motion_points, render_conditions, render_preview, skinned_hands
+from pam_nodes.conditions.render import (
+    COARSE,
+    DENSE,
+    coverage,
+    mesh_tracks,
+    motion_points,
+    render_conditions,
+    render_preview,
+    skinned_hands,
+)
 from pam_nodes.conditions.segmentation import instance_colors
 from pam_nodes.conditions.tracking import TrackingLook
 from pam_nodes.geometry.camera_build import auto_frame, orbit_camera, project
@@ -26,7 +35,7 @@ from pam_nodes.grasp.trajectory import HandTrack, ObjectTrack, Trajectory
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import place_hand, preset_pose
 
-from .scenes import poses
+from .scenes import poses, sphere
 
 
 def moving(pose, steps):
@@ -181,3 +190,17 @@ def test_two_hands_in_the_oakink2_style_meet_by_surface_depth(trajectory):
     colors = {side: {tuple(c) for part in hand_colors("oakink2", side) for c in part.tolist()} for side in ("left", "right")}
     shown = {tuple(c) for c in clip.keypoints.reshape(-1, 3).tolist()}
     assert shown & colors["left"] and shown & colors["right"] and shown <= colors["left"] | colors["right"] | {(0, 0, 0)}
+
+
+def test_dense_objects_are_drawn_coarser_only_by_choice(trajectory, camera):
+    ball, faces = sphere(0.06, np.zeros(3), 340)
+    dense = replace(trajectory.objects[0].mesh, vertices=ball, faces=faces)
+    lone = replace(trajectory, objects=(ObjectTrack(dense, trajectory.objects[0].poses),))
+    exact, coarse = (mesh_tracks(lone, skinned_hands(lone), coarse=choice) for choice in (False, True))
+    assert len(faces) > DENSE and len(exact[1].faces) == len(faces) and 10_000 < len(coarse[1].faces) <= COARSE
+    assert len(coarse[0].faces) == len(exact[0].faces)
+    one, other = (render_conditions(lone, camera, length=1, coarse=choice) for choice in (False, True))
+    seen = one.instance_ids == 2
+    assert seen.sum() > 1000 and (one.instance_ids != other.instance_ids).sum() <= 0.01 * seen.sum()
+    assert np.abs(one.metric_depth - other.metric_depth)[seen & (other.instance_ids == 2)].max() < 0.001
+    assert len(mesh_tracks(trajectory, skinned_hands(trajectory), coarse=True)[1].faces) == len(trajectory.objects[0].mesh.faces)

@@ -169,8 +169,12 @@ def seed_rule() -> dict[str, float]:
 
 
 def refusals() -> dict[str, str]:
-    """What the host says for a batch that does not fit the frames, and for a base model of another width."""
+    """What the host says for a batch that does not fit the frames, a base model of another width, and six channels for three."""
     said = {}
+    try:
+        stock(prompt(""), load_hoi_controlnet(reference.released_names(reference.control_net(1, 3))), images[:1, :6])
+    except ValueError as error:
+        said["channels"] = str(error)
     try:
         sample(guided(prompt(""), "0,1"))
     except ValueError as error:

@@ -1,7 +1,7 @@
 """Run inside the host's Python: the same random weights through ComfyUI's models and through diffusers, with our control on both.
 
     python parity_in_host.py COMFYUI_FOLDER CASE ...
-Cases: flux cogvideox positions sampling later plain. Prints the largest difference of each as JSON.
+Cases: flux cogvideox positions sampling later plain vae windows. Prints the largest difference of each as JSON.
 """
 # ruff: noqa: E402
 
@@ -20,8 +20,9 @@ comfy.options.enable_args_parsing()
 import comfy.samplers
 import comfy.sd
 import torch
+from comfy.context_windows import IndexListContextWindow
 from comfy.patcher_extension import WrappersMP
-from diffusers import CogVideoXDPMScheduler, CogVideoXTransformer3DModel, FluxTransformer2DModel
+from diffusers import AutoencoderKLCogVideoX, CogVideoXDPMScheduler, CogVideoXTransformer3DModel, FluxTransformer2DModel
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from torch import nn
 
@@ -29,6 +30,7 @@ from pam_nodes.appearance.flux_control import FluxControlConfig, HOIFluxControl,
 from pam_nodes.host.cogvideox_control import ControlRun
 from pam_nodes.host.cogvideox_model import load_cogvideox, load_hoi_control
 from pam_nodes.host.cogvideox_sampling import MovingGuider, sample_cogvideox_dpm, sigmas_of
+from pam_nodes.host.condition_latents import Encoding, encode
 from pam_nodes.host.flux_control import load_hoi_controlnet
 from pam_nodes.motion.checkpoint import from_module_keys, to_module_keys
 from pam_nodes.motion.control import PAPER_SLOTS, CogVideoXControlConfig, HOICogVideoXControl
@@ -92,6 +94,39 @@ def cogvideox() -> dict[str, float]:
     ours = native(x.transpose(1, 2), t, text, transformer_options=options).transpose(1, 2)
     plain = native(x.transpose(1, 2), t, text).transpose(1, 2)
     return {"difference": float((ours - theirs).abs().max()), "effect": float((ours - plain).abs().max())}
+
+
+def windows() -> dict[str, float]:
+    """A window of a long clip, with and without the frame core puts before it, is the pass of a clip cut there by hand; so is a batch."""
+    base = cogvideox_base(num_layers=3, sample_width=8, sample_height=4, sample_frames=9, use_learned_positional_embeddings=False)
+    patch = control_patch()
+    native = load_cogvideox(dict(base.state_dict())).model.diffusion_model
+    slots = [SlotLatents(torch.randn(1, 16, 9, 4, 8), torch.randn(1, 16, 1, 4, 8)) for _ in PAPER_SLOTS]
+    x, text, t = torch.randn(2, 32, 9, 4, 8), torch.randn(2, 7, 24), torch.tensor([700.0, 700.0])
+    x[:, 16:] = 0
+
+    def run(slots, x, text, window=None):
+        options = {"wrappers": {WrappersMP.DIFFUSION_MODEL: {"test": [ControlRun(patch, slots, 1.0, (1e9, 0.0))]}}}
+        return native(x, t[: len(x)], text, transformer_options=options | ({} if window is None else {"context_window": window}))
+
+    worst, effect = 0.0, 0.0
+    for frames, anchor in (([4, 5, 6], -1), ([4, 5, 6], 3), ([0, 1, 2], -1)):
+        window = IndexListContextWindow(frames, dim=2, total_frames=9)
+        window.causal_anchor_index = anchor
+        cut = ([anchor] if anchor >= 0 else []) + frames
+        by_hand = [SlotLatents(slot.clip[:, :, cut], slot.first if cut[0] == 0 else None) for slot in slots]
+        ours, theirs = run(slots, x[:1, :, cut], text[:1], window), run(by_hand, x[:1, :, cut], text[:1])
+        worst = max(worst, float((ours - theirs).abs().max()))
+        effect = max(effect, float((ours - run(slots, x[:1, :, cut], text[:1])).abs().max()))
+    both = run(slots, x, text)
+    alone = torch.cat([run(slots, x[i : i + 1], text[i : i + 1]) for i in range(2)])
+    return {"difference": max(worst, float((both - alone).abs().max())), "effect": effect}
+
+
+def control_patch():
+    """A small control of two blocks and three slots as a MODEL_PATCH."""
+    control = shake(HOICogVideoXControl(CogVideoXControlConfig(192, 2, 64, 32, PAPER_SLOTS)))
+    return load_hoi_control(from_module_keys(control.state_dict(), control.config), {"pam.slots": ",".join(PAPER_SLOTS)})
 
 
 def sampling() -> dict[str, float]:
@@ -173,6 +208,22 @@ def plain() -> dict[str, float]:
     return {"difference": worst, "effect": float(theirs.std())}
 
 
+def vae() -> dict[str, float]:
+    """CogVideoX's VAE of full width, in diffusers' file: the latents of a clip, and a seeded sample around them."""
+    theirs = AutoencoderKLCogVideoX(
+        block_out_channels=(128, 256, 256, 512), down_block_types=("CogVideoXDownBlock3D",) * 4,
+        up_block_types=("CogVideoXUpBlock3D",) * 4, layers_per_block=3, latent_channels=16,
+    ).eval()  # fmt: skip
+    ours = comfy.sd.VAE(sd=dict(theirs.state_dict()))
+    pictures = torch.rand(9, 16, 32, 3)
+    moments = theirs.encode(pictures.permute(3, 0, 1, 2)[None] * 2 - 1).latent_dist
+    likely, sample = (encode(ours, pictures, Encoding(seed)) for seed in (None, 5))
+    noise = torch.randn(moments.mean.shape, generator=torch.Generator().manual_seed(5))
+    wrong = max(float((likely - moments.mean).abs().max()), float((sample - moments.mean - moments.std * noise).abs().max()))
+    assert len(ours.patcher.get_attachment("pam_condition_latents")) == 2
+    return {"difference": wrong, "effect": float((sample - likely).abs().max())}
+
+
 def positions() -> dict[str, float]:
     """Learned and rotary positions of the 5B image-to-video layout at 480 x 720 x 49, where the host's own detection goes wrong."""
     base = cogvideox_base(num_layers=1, sample_width=90, sample_height=60, sample_frames=49, use_learned_positional_embeddings=True)
@@ -197,5 +248,14 @@ def rotary(height: int, width: int, frames: int) -> tuple[torch.Tensor, torch.Te
     return get_3d_rotary_pos_embed(64, ((0, 0), (height, width)), (height, width), frames, device="cpu")
 
 
-CASES = {"flux": flux, "cogvideox": cogvideox, "positions": positions, "sampling": sampling, "later": later, "plain": plain}
+CASES = {
+    "flux": flux,
+    "cogvideox": cogvideox,
+    "positions": positions,
+    "sampling": sampling,
+    "later": later,
+    "plain": plain,
+    "vae": vae,
+    "windows": windows,
+}
 sys.stdout.write(json.dumps({case: CASES[case]() for case in wanted}) + "\n")

@@ -60,3 +60,4 @@ def test_each_picture_of_a_batch_has_the_next_seed(host, figures):
 def test_what_does_not_fit_is_said(host, figures):
     assert "Expected a batch of 2 pictures, or a multiple, for 2 frames" in figures["batch"]
     assert "Expected a Flux model 256 channels wide" in figures["width"]
+    assert "Expected 3 hint channels (depth), found 6: use Apply HOI ControlNet" in figures["channels"]

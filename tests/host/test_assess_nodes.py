@@ -14,7 +14,7 @@ from .test_modality_nodes import VIEW, fetched
 
 WORDS = dict.fromkeys(("skin", "action", "color", "object", "scene", "light", "camera"), "")
 PROMPT = dict(preset="mini appearance", seed=3, count=1, template="", lists="", **WORDS)
-DEMANDS = dict(min_hands=0.0, max_error=0.0, min_shape=0.5, max_flicker=6.0, max_drift=0.2, stop_below=0.0)
+DEMANDS = dict(min_hands=0.0, max_error=0.0, min_shape=0.5, max_flicker=6.0, max_drift=0.2, stop_below=0.0, annotate=True)
 PICK = dict(pick="best score", index=-1, stop_below=0.0)
 
 
@@ -67,7 +67,7 @@ def test_frames_are_scored_and_the_best_is_picked(run_prompt, probed, scene):
     got = fetched(run_prompt, probed, scene, outputs)
     assert got["best"] == got["index"] == 4 and got["score"] > 0.5 and len(got["report"].splitlines()) == 5
     np.testing.assert_array_equal(got["image"][0], got["film"][4])
-    assert got["drawn"].shape == (5, 342, 480, 3) and got["seed"] == 7
+    assert got["drawn"].shape == (5, 356, 480, 3) and got["seed"] == 7
     assert got["text"] == compose(Wording("mini appearance"), 3, 5)[4].text
     shown = run_prompt(scene).outputs["pick"]
     assert len(shown["images"]) == 5 and shown["text"][0].startswith("Picture 4 of 5")
@@ -105,7 +105,7 @@ def test_clip_is_judged(run_prompt, probed, scene):
     got = fetched(run_prompt, probed, scene, outputs)
     assert got["passed"] is True and got["score"] == 1 and got["failed"] is False and got["low"] < 0.7
     assert "Object up to" in got["report"] and "Motion fidelity" in got["report"]
-    assert got["plot"].shape == (1, 600, 640, 3) and got["drawn"].shape == (5, 342, 480, 3)
+    assert got["plot"].shape == (1, 600, 640, 3) and got["drawn"].shape == (5, 356, 480, 3)
     np.testing.assert_array_equal(got["images"], got["film"])
     scene["wrong"]["inputs"]["stop_below"] = 1.0
     with pytest.raises(NodeFailed, match=r"HOI Consistency: the score .* missed: shape"):

@@ -1,10 +1,12 @@
 """What people do with the motion stage: sampling as released, long clips, LoRA, caches, previews, several clips in one queue."""
 
 import json
+from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from hostkit.client import NodeFailed
@@ -71,6 +73,24 @@ def test_nan_stops_sampling_with_a_sentence(run_prompt):
     prompt["s"]["inputs"]["latent_image"] = ["x", 0]
     with pytest.raises(NodeFailed, match="found NaN at step 1: load model and control as bf16"):
         run_prompt(prompt)
+
+
+def test_previews_while_sampling_show_the_picture(run_prompt, probed):
+    """The host knows no colours of CogVideoX's latents; the conditions tell them. The last preview is near the decoded first frame."""
+    result = run_prompt(sampled("fast", cfg=1.0, steps=6), extra_data={"preview_method": "latent2rgb"})
+    frame = probed(result, "out")[0]["value"][0]
+    assert len(result.previews) >= 4
+    preview = (
+        Image.open(BytesIO(result.previews[-1][8:])).convert("RGB").resize((frame.shape[1], frame.shape[0]), Image.Resampling.BILINEAR)
+    )
+    assert np.abs(np.asarray(preview) / 255 - frame).mean() < 0.12
+
+
+def test_encoding_in_tiles_and_by_sample_run(clip):
+    """One tile is the whole of so small a clip, and the small codec has no distribution to draw from: the same latents."""
+    plain, tiled = clip(motion(1.0)), motion(1.0)
+    tiled["a"]["inputs"].update(tiled=True, encoding="sample", encoding_seed=3)
+    np.testing.assert_allclose(clip(tiled), plain, atol=1e-4)
 
 
 def test_one_modality_by_itself(clip, run_prompt):

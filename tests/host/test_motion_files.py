@@ -160,3 +160,13 @@ def test_the_control_becomes_a_file_of_its_own(run_prompt, host, models):
 def test_names_outside_the_folders_are_refused(run_prompt, models):
     with pytest.raises(Exception, match="not in list"):
         run_prompt(motion(1.0, model=("b", 0)) | {"b": node("PAMLoadCogVideoX", model_name="../../secret.safetensors")})
+
+
+def test_other_parts_of_a_pipeline_are_not_offered(models, client):
+    """A diffusers folder also has a VAE and a text encoder; the loaders of transformers leave them out."""
+    folder = models / "diffusers" / "PAM" / "vae"
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text("{}")
+    save_file({"a": torch.zeros(1)}, folder / "diffusion_pytorch_model.safetensors")
+    names = client.get("/object_info/PAMLoadCogVideoX")["PAMLoadCogVideoX"]["input"]["required"]["model_name"][1]["options"]
+    assert "PAM/transformer" in names and not [name for name in names if "vae" in name]

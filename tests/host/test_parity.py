@@ -9,7 +9,7 @@ import pytest
 from hostkit.host import find_host
 
 SCRIPT = Path(__file__).with_name("parity_in_host.py")
-CASES = ("flux", "cogvideox", "positions", "sampling", "later", "plain")
+CASES = ("flux", "cogvideox", "positions", "sampling", "later", "plain", "vae", "windows")
 
 
 @pytest.fixture(scope="module")

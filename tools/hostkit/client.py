@@ -46,6 +46,7 @@ class Result:
         executed: ids of the nodes that ran, in order.
         seconds: run time by node id.
         events: every text event as (seconds since queueing, type, data).
+        previews: every binary event, the pictures a sampler shows while it runs.
     """
 
     prompt_id: str
@@ -55,6 +56,7 @@ class Result:
     executed: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     events: list[tuple[float, str, dict]] = field(default_factory=list)
+    previews: list[bytes] = field(default_factory=list)
 
     def progress(self, node: str) -> list[tuple[float, float]]:
         """(value, max) steps one node reported."""
@@ -160,6 +162,8 @@ async def follow(socket: aiohttp.ClientWebSocketResponse, result: Result, on_eve
     """Read events into ``result`` until its prompt ends."""
     begin, started = time.monotonic(), {}
     async for message in socket:
+        if message.type is aiohttp.WSMsgType.BINARY:
+            result.previews.append(message.data)
         if message.type is not aiohttp.WSMsgType.TEXT:
             continue
         event = json.loads(message.data)

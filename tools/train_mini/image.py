@@ -20,7 +20,7 @@ from pam_nodes.appearance.flux_control import FluxControlConfig, HOIFluxControl,
 from pam_nodes.mini.codec import PatchAutoencoder
 from pam_nodes.mini.configs import FLUX
 
-CONTROL = FluxControlConfig(256, 2, 128, 64, False, (("depth", "segmentation", "keypoints"),), "latent", "first")
+CONTROL = FluxControlConfig(256, 2, 128, 64, False, (("depth", "segmentation", "keypoints"),), "latent", "first", "dexycb")
 HELD_OUT = 64
 
 

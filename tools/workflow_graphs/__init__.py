@@ -3,6 +3,7 @@
 from .appearance import flux_dev, seeds_and_pick, with_lora
 from .assess import pick_and_check
 from .conditions import studio
+from .motion import from_photo, full_weights, long, wan_vace
 from .pam import full, mini
 from .pose import editing, graspxl, recorded, target, two_hands
 
@@ -19,5 +20,9 @@ WORKFLOWS = {
     "appearance_seeds_and_pick": seeds_and_pick,
     "appearance_with_lora": with_lora,
     "pick_and_check": pick_and_check,
+    "motion_cogvideox_pam": full_weights,
+    "motion_from_photo": from_photo,
+    "motion_long": long,
+    "conditions_to_wan_vace": wan_vace,
 }
 """Name of the file -> what builds it."""

@@ -12,8 +12,8 @@ the folders.
 
 Once loaded, *Save HOI ControlNet Flux* writes the checkpoint as one clean bf16 file: unmute it (Ctrl-M) and run."""
 SEEDS_NOTE = """## Many seeds, one choice
-Eight pictures of the same pose. Look, and set *batch_index* of *Image From Batch* to the one you like; only that node and what follows \
-run again. Background, skin and colours are words of the prompt; light and detail change with the seed.
+Eight pictures of the same pose. Run, look, set *index* of *Pick Frame* to the one you like and run again: only that node and what \
+follows work then. Background, skin and colours are words of the prompt; light and detail change with the seed.
 
 For other frames write `0, 8, 16` into *frames* of *Apply HOI ControlNet* (advanced) and set *batch_size* to their number."""
 LORA_NOTE = """## LoRA, fp8, and a free background
@@ -59,9 +59,8 @@ def seeds_and_pick(info: dict) -> Graph:
     g = Graph(info)
     conditions = _conditions(g, 192, 128)
     pictures = small_picture(g, conditions, PROMPT, batch_size=8)
-    g.add("PreviewImage", (2700, 0), (460, 420), "All seeds", images=pictures[0])
-    chosen = g.add("ImageFromBatch", (2700, 470), (300, 90), "The one you like", image=pictures[0], batch_index=0, length=1)
-    g.add("SaveImage", (2700, 610), (460, 300), "First frame", images=chosen[0], filename_prefix="PAM/first_frame")
+    chosen = g.add("PAMPickFrame", (2700, 0), (460, 560), images=pictures[0], pick="by eye")
+    g.add("SaveImage", (2700, 610), (460, 300), "First frame", images=chosen["image"], filename_prefix="PAM/first_frame")
     g.note(SEEDS_NOTE, (2020, 670), (300, 270))
     g.group("3 Appearance", (2000, -80), (1180, 1080), "appearance")
     return g

@@ -35,32 +35,28 @@ def _frames(g: Graph, conditions: Node) -> Node:
     prompt = g.add(
         "PAMHOIPrompt", (2020, 170), (300, 460), "Prompts of the picture", preset="mini appearance", action="reaching for", **words
     )
-    clip_prompt = g.add(
-        "PAMHOIPrompt", (2020, 700), (300, 460), "Prompts of the clip", preset="mini motion", action="picking up", **words
-    )
+    clip_prompt = g.add("PAMHOIPrompt", (2020, 700), (300, 460), "Prompts of the clip", preset="mini motion", action="picking up", **words)
     positive = g.add("CLIPTextEncode", (2360, 0), (300, 90), "Prompt", clip=image["CLIP"], text=prompt["prompt"])
     negative = g.add("CLIPTextEncode", (2360, 140), (300, 90), "Negative prompt", clip=image["CLIP"], text="")
     guided = g.add(
-        "PAMApplyHOIControlNet", (2360, 280), (300, 240),
+        "PAMApplyHOIControlNet", (2360, 280), (300, 430),
         positive=positive[0], negative=negative[0], control_net=image["CONTROL_NET"], conditions=conditions[0], vae=image["VAE"],
     )  # fmt: skip
-    empty = g.add("EmptySD3LatentImage", (2360, 570), (300, 110), **SIZE)
+    empty = g.add("EmptySD3LatentImage", (2360, 760), (300, 110), **SIZE)
     sampled = g.add(
-        "KSampler", (2360, 730), (300, 280),
+        "KSampler", (2360, 920), (300, 280),
         model=image["MODEL"], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=prompt["seeds"], steps=20, cfg=1.5,
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
-    pictures = g.add("VAEDecode", (2360, 1060), (300, 60), samples=sampled[0], vae=image["VAE"])
-    scored = g.add(
-        "PAMScoreHOIFrames", (2700, 0), (300, 170), images=pictures[0], conditions=conditions[0], object_color=prompt["colors"]
-    )
+    pictures = g.add("VAEDecode", (2360, 1250), (300, 60), samples=sampled[0], vae=image["VAE"])
+    scored = g.add("PAMScoreHOIFrames", (2700, 0), (300, 170), images=pictures[0], conditions=conditions[0], object_color=prompt["colors"])
     g.add("PreviewAny", (2700, 220), (300, 200), "Measured", source=scored["report"])
     picked = g.add(
         "PAMPickFrame", (2700, 470), (460, 600),
         images=pictures[0], scores=scored["scores"], annotated=scored["annotated"], texts=clip_prompt["prompt"], seeds=prompt["seeds"],
     )  # fmt: skip
     g.note(PROMPT_NOTE, (3020, 0), (320, 420))
-    g.group("3 First frames", (2000, -80), (1360, 1280), "appearance")
+    g.group("3 First frames", (2000, -80), (1360, 1420), "appearance")
     return picked
 
 

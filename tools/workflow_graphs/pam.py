@@ -89,18 +89,21 @@ def full(info: dict) -> Graph:
         "PAMApplyHOIControlCogVideoX", (3060, 240), (300, 200),
         model=base[0], model_patch=patch[0], vae=video_vae[0], conditions=conditions[0],
     )  # fmt: skip
-    latent = g.add(
-        "KSampler", (3060, 490), (300, 280),
-        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=50, cfg=6.0,
-        sampler_name="euler", scheduler="simple",
+    sampling = g.add(
+        "PAMCogVideoXSampling", (3060, 490), (300, 130),
+        model=model[0], positive=start[0], negative=start[1], preset="quality (as released)", cfg=6.0,
     )  # fmt: skip
-    frames = g.add("VAEDecode", (3060, 820), (300, 60), samples=latent[0], vae=video_vae[0])
-    made = g.add("CreateVideo", (3400, 0), (300, 80), images=frames[0], fps=15.0)
-    g.add("SaveVideo", (3400, 130), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
+    noise = g.add("RandomNoise", (3060, 670), (300, 90), noise_seed=42)
+    latent = g.add(
+        "SamplerCustomAdvanced", (3060, 810), (300, 140),
+        noise=noise[0], guider=sampling[0], sampler=sampling[1], sigmas=sampling[2], latent_image=start[2],
+    )  # fmt: skip
+    frames = g.add("VAEDecode", (3400, 0), (300, 60), samples=latent[0], vae=video_vae[0])
+    made = g.add("CreateVideo", (3400, 110), (300, 110), images=frames[0], fps=15.0)
+    g.add("SaveVideo", (3400, 270), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
     g.note(
         "Needs FLUX.1-dev, CogVideoX-5b-I2V and PAM's checkpoints: choose your files in the loaders, the README names the folders. "
-        "Steps, guidance and prompts are PAM's; "
-        "its own samplers follow in a later version.",
+        "Steps, samplers, guidance and prompts are PAM's; *CogVideoX Sampling* has faster presets too.",
         (2720, 830),
         (300, 150),
     )

@@ -42,7 +42,7 @@ def condition_stage(g: Graph, motion: Node, width: int, height: int) -> tuple[No
     for index, name in enumerate(("depth", "segmentation", "keypoints", "preview")):
         place = (1370 + 305 * (index % 2), 490 * (index // 2))
         g.add("PreviewImage", place, (290, 430), "Shaded" if name == "preview" else name.capitalize(), images=conditions[name])
-    g.note(CONDITIONS_NOTE, (1040, 760), (300, 220))
+    g.note(CONDITIONS_NOTE, (1040, 850), (300, 130))
     g.group("2 Conditions", (1020, -80), (960, 1080), "conditions")
     return camera, conditions
 
