@@ -15,7 +15,7 @@ from ..appearance.checkpoint import detect, normalise
 from ..appearance.flux_control import HOIFluxControl
 from ..mini.codec import PatchAutoencoder
 from ..mini.configs import FLUX, T5_LENGTH
-from ..mini.files import APPEARANCE
+from ..mini.files import APPEARANCE, MiniFiles
 from ..tensor_files import open_tensors
 from ..weights import require_complete
 from .compute import Machine, require
@@ -60,20 +60,20 @@ class FluxFolder:
 
     Attributes:
         folder: with model_index.json and its subfolders.
-        control_file: the ControlNet, of any layout ``appearance.checkpoint`` knows.
+        control_file: the ControlNet, of any layout ``appearance.checkpoint`` knows; None where one is still to be trained.
         single_file: a transformer to take instead of the folder's (.safetensors in any key layout, or .gguf).
         condition: what a 3-channel ControlNet reads.
     """
 
     folder: Path
-    control_file: Path
+    control_file: Path | None
     single_file: Path | None = None
     condition: str = "depth"
 
     @property
     def stamp(self) -> dict[str, str]:
         base = self.single_file or self.folder / "transformer"
-        return {"base": stamp_of(base), "control": stamp_of(self.control_file)}
+        return {"base": stamp_of(base)} | ({"control": stamp_of(self.control_file)} if self.control_file else {})
 
     def check(self) -> None:
         needed = ["model_index.json", *TEXT_PARTS, "vae", *([] if self.single_file else ["transformer"])]
@@ -128,34 +128,36 @@ class FluxFolder:
 
 @dataclass(frozen=True)
 class MiniFlux:
-    """The small Flux shipped with the pack, in the same classes."""
+    """The small Flux shipped with the pack, or one like it in ``files``, in the same classes."""
+
+    files: MiniFiles = APPEARANCE
 
     @property
     def stamp(self) -> dict[str, str]:
-        return {"base": f"mini {stamp_of(APPEARANCE.model)}", "control": stamp_of(APPEARANCE.control)}
+        return {"base": f"mini {stamp_of(self.files.model)}", "control": stamp_of(self.files.control)}
 
     def check(self) -> None:
         for part in ("model", "control", "vae", "t5", "clip"):
-            getattr(APPEARANCE, part)  # each says so when it is not there
+            getattr(self.files, part)  # each says so when it is not there
 
     def control(self, machine: Machine) -> HOIFluxControl:
-        return load_control(APPEARANCE.control, machine.dtype)
+        return load_control(self.files.control, machine.dtype)
 
     def text(self, machine: Machine) -> tuple[Any, int]:
         from diffusers import FluxPipeline
 
-        clip, clip_tokens = load_clip(APPEARANCE, machine.dtype)
-        t5, t5_tokens = load_t5(APPEARANCE, machine.dtype)
+        clip, clip_tokens = load_clip(self.files, machine.dtype)
+        t5, t5_tokens = load_t5(self.files, machine.dtype)
         parts = {"text_encoder": clip, "tokenizer": clip_tokens, "text_encoder_2": t5, "tokenizer_2": t5_tokens}
         return FluxPipeline(scheduler=None, vae=None, transformer=None, **parts), T5_LENGTH
 
     def transformer(self, machine: Machine) -> nn.Module:
         from diffusers import FluxTransformer2DModel
 
-        return filled(FluxTransformer2DModel(**FLUX), open_tensors(APPEARANCE.model).read(), machine.dtype, "small Flux")
+        return filled(FluxTransformer2DModel(**FLUX), open_tensors(self.files.model).read(), machine.dtype, "small Flux")
 
     def vae(self, machine: Machine) -> nn.Module:
-        return filled(PatchAutoencoder(), open_tensors(APPEARANCE.vae).read(), machine.dtype, "patch autoencoder")
+        return filled(PatchAutoencoder(), open_tensors(self.files.vae).read(), machine.dtype, "patch autoencoder")
 
 
 def filled(module: nn.Module, tensors: dict[str, Tensor], dtype: torch.dtype, what: str) -> nn.Module:
