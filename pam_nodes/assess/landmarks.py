@@ -51,7 +51,7 @@ class HandLandmarks:
     Attributes:
         pixels: (21, 2) float64 in the picture; the order is that of our key points.
         presence: 0..1, that there is a hand.
-        right: 0..1, that it is a right hand.
+        right: 0..1, that it is a right hand; unsure where fingers are hidden, so no score counts it.
     """
 
     pixels: np.ndarray

@@ -200,4 +200,3 @@ def _slip(trajectory: Trajectory, hands: list[SkinnedHand]) -> float:
         local = np.einsum("tc,tcd->td", middles[held] - frames[:, :3, 3], frames[:, :3, :3])
         worst = max(worst, float(np.linalg.norm(local - local[0], axis=1).max()))
     return worst
-

@@ -106,7 +106,7 @@ def make_clips(
     require_av()
     place = machine(compute)
     sources = [_sources(folder, frame, options, models) for folder, frame in pairs]
-    manifest = open_manifest(out, "motion", {**options.settings(), **compute.look, "models": models.stamp}, overwrite)
+    manifest = open_manifest(out, "motion", {**options.settings(), **place.look, "models": models.stamp}, overwrite)
     paths, jobs = [], []
     for (folder, frame), source in zip(pairs, sources, strict=True):
         for seed in options.seeds:
@@ -153,6 +153,7 @@ def check_clip(size: tuple[int, int], length: int, models: CogVideoXModels, what
 
 def _film(jobs: list[Job], models: CogVideoXModels, options: ClipOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
     """Load what is needed, one network after the other, and make the clips."""
+    log.info("loading the control, the text encoder and CogVideoX")
     control = models.control(place)
     texts = sorted({options.negative, *(job.facts["prompt"] for job in jobs)})
     prompts = dict(zip(texts, encode_prompts(*models.text(place), texts, place), strict=True))

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..mini.codec import PatchAutoencoder3D
 from ..mini.configs import COGVIDEOX, T5_LENGTH
-from ..mini.files import MOTION
+from ..mini.files import MOTION, MiniFiles
 from ..motion.checkpoint import detect, part_of, to_module_keys
 from ..motion.control import CogVideoXControlConfig, HOICogVideoXControl
 from ..motion.frames import require_decodable
@@ -21,7 +21,7 @@ from ..weights import require_complete
 from .compute import Machine, require
 from .files import stamp_of
 from .flux_models import filled
-from .mini_text import load_t5
+from .text_encoders import load_t5, t5_in_4_bits
 
 PARTS = ("model_index.json", "text_encoder", "tokenizer", "transformer", "scheduler", "vae")
 NOISE_SCHEDULE = {
@@ -66,15 +66,16 @@ class CogVideoXFolder:
 
     Attributes:
         folder: with model_index.json and its subfolders.
-        control_file: control-only or merged checkpoint, a file or a folder of shards.
+        control_file: control-only or merged checkpoint, a file or a folder of shards; None where one is still to be trained.
     """
 
     folder: Path
-    control_file: Path
+    control_file: Path | None
 
     @property
     def stamp(self) -> dict[str, str]:
-        return {"base": stamp_of(self.folder / "transformer"), "control": stamp_of(self.control_file)}
+        control = {"control": stamp_of(self.control_file)} if self.control_file else {}
+        return {"base": stamp_of(self.folder / "transformer")} | control
 
     def check(self, size: tuple[int, int], length: int) -> None:
         missing = [name for name in PARTS if not (self.folder / name).exists()]
@@ -83,7 +84,7 @@ class CogVideoXFolder:
                 f"Expected CogVideoX in diffusers' layout in {self.folder}, found no {', '.join(missing)}: download the folders of "
                 "THUDM/CogVideoX-5b-I2V."
             )
-        if not self.control_file.exists():
+        if self.control_file is not None and not self.control_file.exists():
             raise FileNotFoundError(f"No weights at {self.control_file}.")
         require("to load model folders", "accelerate")
         config = self._json("transformer/config.json")
@@ -109,14 +110,7 @@ class CogVideoXFolder:
     def text(self, machine: Machine) -> tuple[Any, int]:
         from diffusers import CogVideoXImageToVideoPipeline
 
-        parts: dict[str, Any] = {"transformer": None, "vae": None}
-        config = machine.quantization("transformers")
-        if config is not None:
-            from transformers import T5EncoderModel
-
-            parts["text_encoder"] = T5EncoderModel.from_pretrained(
-                self.folder / "text_encoder", quantization_config=config, dtype=machine.dtype, local_files_only=True
-            )
+        parts = {"transformer": None, "vae": None, **t5_in_4_bits(self.folder / "text_encoder", machine)}
         pipeline = CogVideoXImageToVideoPipeline.from_pretrained(self.folder, torch_dtype=machine.dtype, local_files_only=True, **parts)
         return pipeline, int(self._json("transformer/config.json").get("max_text_seq_length", 226))
 
@@ -150,33 +144,35 @@ class CogVideoXFolder:
 
 @dataclass(frozen=True)
 class MiniCogVideoX:
-    """The small CogVideoX shipped with the pack, in the same classes."""
+    """The small CogVideoX shipped with the pack, or one like it in ``files``, in the same classes."""
+
+    files: MiniFiles = MOTION
 
     @property
     def stamp(self) -> dict[str, str]:
-        return {"base": f"mini {stamp_of(MOTION.model)}", "control": stamp_of(MOTION.control)}
+        return {"base": f"mini {stamp_of(self.files.model)}", "control": stamp_of(self.files.control)}
 
     def check(self, size: tuple[int, int], length: int) -> None:
         for part in ("model", "control", "vae", "t5"):
-            getattr(MOTION, part)  # each says so when it is not there
+            getattr(self.files, part)  # each says so when it is not there
 
     def control(self, machine: Machine) -> HOICogVideoXControl:
-        return load_control(MOTION.control, machine.dtype)
+        return load_control(self.files.control, machine.dtype)
 
     def text(self, machine: Machine) -> tuple[Any, int]:
         from diffusers import CogVideoXImageToVideoPipeline
 
-        t5, tokenizer = load_t5(MOTION, machine.dtype)
+        t5, tokenizer = load_t5(self.files, machine.dtype)
         parts = {"text_encoder": t5, "tokenizer": tokenizer, "vae": None, "transformer": None, "scheduler": None}
         return CogVideoXImageToVideoPipeline(**parts), T5_LENGTH
 
     def transformer(self, machine: Machine) -> nn.Module:
         from diffusers import CogVideoXTransformer3DModel
 
-        return filled(CogVideoXTransformer3DModel(**COGVIDEOX), open_tensors(MOTION.model).read(), machine.dtype, "small CogVideoX")
+        return filled(CogVideoXTransformer3DModel(**COGVIDEOX), open_tensors(self.files.model).read(), machine.dtype, "small CogVideoX")
 
     def vae(self, machine: Machine) -> nn.Module:
-        return filled(PatchAutoencoder3D(), open_tensors(MOTION.vae).read(), machine.dtype, "patch autoencoder")
+        return filled(PatchAutoencoder3D(), open_tensors(self.files.vae).read(), machine.dtype, "patch autoencoder")
 
     def schedule(self) -> dict[str, Any]:
         return NOISE_SCHEDULE

@@ -15,13 +15,13 @@ from ..appearance.checkpoint import detect, normalise
 from ..appearance.flux_control import HOIFluxControl
 from ..mini.codec import PatchAutoencoder
 from ..mini.configs import FLUX, T5_LENGTH
-from ..mini.files import APPEARANCE
+from ..mini.files import APPEARANCE, MiniFiles
 from ..tensor_files import open_tensors
 from ..weights import require_complete
 from .compute import Machine, require
 from .files import stamp_of
 from .flux_single_file import load_single_file, read_config
-from .mini_text import load_clip, load_t5
+from .text_encoders import load_clip, load_t5, t5_in_4_bits
 
 TEXT_PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 
@@ -46,7 +46,7 @@ class FluxModels(Protocol):
 
     def control(self, machine: Machine) -> HOIFluxControl: ...
 
-    def text(self, machine: Machine) -> Any:
+    def text(self, machine: Machine) -> tuple[Any, int]:
         """A FluxPipeline of the text encoders alone, and the tokens of a prompt."""
 
     def transformer(self, machine: Machine) -> nn.Module: ...
@@ -60,20 +60,20 @@ class FluxFolder:
 
     Attributes:
         folder: with model_index.json and its subfolders.
-        control_file: the ControlNet, of any layout ``appearance.checkpoint`` knows.
+        control_file: the ControlNet, of any layout ``appearance.checkpoint`` knows; None where one is still to be trained.
         single_file: a transformer to take instead of the folder's (.safetensors in any key layout, or .gguf).
         condition: what a 3-channel ControlNet reads.
     """
 
     folder: Path
-    control_file: Path
+    control_file: Path | None
     single_file: Path | None = None
     condition: str = "depth"
 
     @property
     def stamp(self) -> dict[str, str]:
         base = self.single_file or self.folder / "transformer"
-        return {"base": stamp_of(base), "control": stamp_of(self.control_file)}
+        return {"base": stamp_of(base)} | ({"control": stamp_of(self.control_file)} if self.control_file else {})
 
     def check(self) -> None:
         needed = ["model_index.json", *TEXT_PARTS, "vae", *([] if self.single_file else ["transformer"])]
@@ -81,7 +81,7 @@ class FluxFolder:
         if missing:
             raise FileNotFoundError(
                 f"Expected FLUX.1 in diffusers' layout in {self.folder}, found no {', '.join(missing)}: download the folders of "
-                "black-forest-labs/FLUX.1-dev; a single file is given with --transformer."
+                "black-forest-labs/FLUX.1-dev; a transformer in one file is given with --flux-file."
             )
         for file in (self.control_file, self.single_file):
             if file is not None and not file.exists():
@@ -104,14 +104,7 @@ class FluxFolder:
     def text(self, machine: Machine) -> tuple[Any, int]:
         from diffusers import FluxPipeline
 
-        config = machine.quantization("transformers")
-        parts: dict[str, Any] = {"transformer": None, "vae": None}
-        if config is not None:
-            from transformers import T5EncoderModel
-
-            parts["text_encoder_2"] = T5EncoderModel.from_pretrained(
-                self.folder / "text_encoder_2", quantization_config=config, dtype=machine.dtype, local_files_only=True
-            )
+        parts = {"transformer": None, "vae": None, **t5_in_4_bits(self.folder / "text_encoder_2", machine)}
         pipeline = FluxPipeline.from_pretrained(self.folder, torch_dtype=machine.dtype, local_files_only=True, **parts)
         return pipeline, 512
 
@@ -135,34 +128,36 @@ class FluxFolder:
 
 @dataclass(frozen=True)
 class MiniFlux:
-    """The small Flux shipped with the pack, in the same classes."""
+    """The small Flux shipped with the pack, or one like it in ``files``, in the same classes."""
+
+    files: MiniFiles = APPEARANCE
 
     @property
     def stamp(self) -> dict[str, str]:
-        return {"base": f"mini {stamp_of(APPEARANCE.model)}", "control": stamp_of(APPEARANCE.control)}
+        return {"base": f"mini {stamp_of(self.files.model)}", "control": stamp_of(self.files.control)}
 
     def check(self) -> None:
         for part in ("model", "control", "vae", "t5", "clip"):
-            getattr(APPEARANCE, part)  # each says so when it is not there
+            getattr(self.files, part)  # each says so when it is not there
 
     def control(self, machine: Machine) -> HOIFluxControl:
-        return load_control(APPEARANCE.control, machine.dtype)
+        return load_control(self.files.control, machine.dtype)
 
     def text(self, machine: Machine) -> tuple[Any, int]:
         from diffusers import FluxPipeline
 
-        clip, clip_tokens = load_clip(APPEARANCE, machine.dtype)
-        t5, t5_tokens = load_t5(APPEARANCE, machine.dtype)
+        clip, clip_tokens = load_clip(self.files, machine.dtype)
+        t5, t5_tokens = load_t5(self.files, machine.dtype)
         parts = {"text_encoder": clip, "tokenizer": clip_tokens, "text_encoder_2": t5, "tokenizer_2": t5_tokens}
         return FluxPipeline(scheduler=None, vae=None, transformer=None, **parts), T5_LENGTH
 
     def transformer(self, machine: Machine) -> nn.Module:
         from diffusers import FluxTransformer2DModel
 
-        return filled(FluxTransformer2DModel(**FLUX), open_tensors(APPEARANCE.model).read(), machine.dtype, "small Flux")
+        return filled(FluxTransformer2DModel(**FLUX), open_tensors(self.files.model).read(), machine.dtype, "small Flux")
 
     def vae(self, machine: Machine) -> nn.Module:
-        return filled(PatchAutoencoder(), open_tensors(APPEARANCE.vae).read(), machine.dtype, "patch autoencoder")
+        return filled(PatchAutoencoder(), open_tensors(self.files.vae).read(), machine.dtype, "patch autoencoder")
 
 
 def filled(module: nn.Module, tensors: dict[str, Tensor], dtype: torch.dtype, what: str) -> nn.Module:

@@ -117,7 +117,7 @@ def make_frames(
     models.check()
     place = machine(compute)
     scenes = [_read(folder, options) for folder in folders]
-    manifest = open_manifest(out, "appearance", {**options.settings(), **compute.look, "models": models.stamp}, overwrite)
+    manifest = open_manifest(out, "appearance", {**options.settings(), **place.look, "models": models.stamp}, overwrite)
     paths, jobs = [], []
     for folder, (clip, sources) in zip(folders, scenes, strict=True):
         for seed in options.seeds:
@@ -163,6 +163,7 @@ def _prompt(options: FrameOptions, seed: int, name: str) -> str:
 
 def _paint(jobs: list[Job], models: FluxModels, options: FrameOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
     """Load what is needed, one network after the other, and make the pictures."""
+    log.info("loading the ControlNet, the text encoders and Flux")
     control = models.control(place)
     hints = [_hint(job, control.config) for job in jobs]
     prompts = _prompts(models, place, jobs, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from .motion_files import read_motion_file
 from .pose_stage import Bars, no_bars
 from .scene import HandChoice, ObjectChoice, Vector
 from .words import PICTURES, check_word
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,8 @@ def render_motions(motions: list[Path], options: RenderOptions, out: Path, overw
         if manifest.finished(name, motion=digest):
             continue
         trajectory, notes = read_motion_file(motion, hands, meshes)
+        for note in notes:
+            log.info("%s: %s", motion.name, note)
         camera = options.camera.build(trajectory)
         look = None if options.preview is None else Look(skin=SKIN_TONES[options.preview])
         drawing = {"normals": options.normals, "backend": options.renderer, "look": look, "progress": bars(f"render {motion.stem}")}

@@ -14,7 +14,7 @@ import torch
 
 from ..conditions.video import ConditionVideo
 from ..motion.frames import latent_length
-from ..motion.slots import SlotLatents
+from ..motion.slots import UNUSED, SlotLatents
 from ..progress import Progress
 
 KEPT = 32
@@ -59,6 +59,8 @@ def encode_slots(
         ValueError: no modality of the control is there, or the length is not 4k + 1.
     """
     latent_length(conditions.shape[0])
+    if unused not in UNUSED:
+        raise ValueError(f"Expected one of {', '.join(UNUSED)} for unused conditions, found {unused}.")
     used = [name for name in slots if getattr(conditions, name) is not None and strengths.get(name, 1.0) != 0]
     if not used:
         raise ValueError(

@@ -52,7 +52,7 @@ class MiniFiles:
         path = self.folder / f"{name}.safetensors"
         if not path.is_file():
             raise FileNotFoundError(
-                f"Expected the shipped weights {path.name} in {self.folder.relative_to(ROOT.parents[1])}, found none: "
+                f"Expected the small model's weights {path.name} in {'/'.join(self.folder.parts[-3:])}, found none: "
                 "the pack was copied without its large files, install it again."
             )
         return path

@@ -196,4 +196,3 @@ def _npy(content: dict) -> bytes:
     stream = io.BytesIO()
     np.save(stream, np.array(content, dtype=object))
     return stream.getvalue()
-

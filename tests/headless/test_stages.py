@@ -12,7 +12,7 @@ from pam_nodes.headless.clip_files import read_clip
 from pam_nodes.headless.clip_stage import ClipOptions, make_clips
 from pam_nodes.headless.cogvideox import ClipSampling
 from pam_nodes.headless.cogvideox_models import CogVideoXFolder
-from pam_nodes.headless.compute import Compute, machine
+from pam_nodes.headless.compute import Compute, machine, require
 from pam_nodes.headless.condition_files import write_conditions
 from pam_nodes.headless.files import read_picture, save_picture
 from pam_nodes.headless.flux import FluxSampling
@@ -139,8 +139,10 @@ def test_machine_says_what_is_missing():
 
     refused(ValueError, "found only the CPU", offload="model")
     refused(ValueError, "that torch .* can use, found 'cuda:77'", device="cuda:77")
+    refused((ImportError, ValueError), "bitsandbytes|Expected a GPU for --quantize nf4", device="cpu", quantize="nf4")
     refused(ValueError, "Expected a dtype out of auto, bf16, fp16, fp32", device="cpu", dtype="int8")
-    refused(ImportError, "pip install .*bitsandbytes", device="cpu", quantize="nf4")
+    with pytest.raises(ImportError, match="no no_such_package: pip install no_such_package"):
+        require("for nothing", "torch", "no_such_package")
 
 
 def test_chain_is_checked_before_its_first_stage(tmp_path, flux, cogvideox):

@@ -1,0 +1,219 @@
+"""Labelled clips to latents and text embeddings, once, so that training holds neither VAE nor text encoders."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..conditions.video import MODALITIES
+from ..headless.codec import factors, to_pixels
+from ..headless.compute import TORCH, Compute, Machine, machine
+from ..headless.frame_stage import check_size
+from ..headless.manifest import Manifest, open_manifest
+from ..headless.pose_stage import Bars, no_bars
+from ..headless.words import check_word
+from ..motion.frames import latent_length
+from .clips import EVERY, STILLS, ClipSource, LabelledClip
+from .shards import LATENTS, TEXT, read_header, shard_name, write_shard
+
+log = logging.getLogger(__name__)
+STAGES = ("appearance", "motion")
+HINTS = ("latent", "pixel")
+PICTURE = "picture"
+"""Name of the photograph's tensors. Beside each name stand ``<name>_std`` (deviation of the VAE's distribution) and, of the motion stage,
+``<name>_first``, the first frame encoded by itself."""
+FIRST, DEVIATION = "_first", "_std"
+
+
+class Encoders(Protocol):
+    """VAE and text encoders of a stage, as ``FluxModels`` and ``CogVideoXModels`` give them."""
+
+    @property
+    def stamp(self) -> dict[str, str]: ...
+
+    def vae(self, machine: Machine) -> nn.Module: ...
+
+    def text(self, machine: Machine) -> tuple[Any, int]: ...
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """What is stored.
+
+    Attributes:
+        stage: "appearance" (stills) or "motion" (clips).
+        size: (width, height), to which clips are stretched.
+        length: frames of a clip (motion); PAM's rule picks them.
+        conditions: modalities; those a clip lacks are left out of its sample.
+        hints: of the appearance stage: "latent" (the paper) or "pixel" (the released ControlNets read pictures).
+        every, most: frames between stills and stills of a clip.
+        moments: also keep the deviation of the VAE's distribution, so that training can draw, as PAM's does.
+        dtype: of what is stored.
+        shard: clips of a file.
+    """
+
+    stage: str
+    size: tuple[int, int]
+    length: int = 49
+    conditions: tuple[str, ...] = ("depth", "segmentation", "keypoints")
+    hints: str = "latent"
+    every: int = EVERY
+    most: int = STILLS
+    moments: bool = False
+    dtype: str = "bf16"
+    shard: int = 32
+
+    def check(self) -> None:
+        """Raise ValueError for what cannot work."""
+        check_word(self.stage, STAGES, "stage")
+        check_word(self.hints, HINTS, "kind of hint")
+        check_word(self.dtype, tuple(TORCH), "dtype")
+        for name in self.conditions:
+            check_word(name, MODALITIES, "condition")
+        check_size(self.size, "the latents")
+        if self.stage == "motion":
+            latent_length(self.length)
+        if min(self.every, self.most, self.shard, len(self.conditions)) < 1:
+            raise ValueError("Expected at least 1 for every number of stills and clips, and at least one condition.")
+
+
+def encode_clips(
+    source: ClipSource, models: Encoders, options: EncodeOptions, compute: Compute, out: Path, overwrite: bool = False, bars: Bars = no_bars
+) -> list[Path]:
+    """Encode every shard that is not there yet, then the prompts.
+
+    Args:
+        source: clips. Those that are too short or broken are left out with a warning.
+        models: VAE and text encoders.
+        options: what is stored.
+        compute: where.
+        out: folder of the shards, for ``LatentStore``.
+        overwrite: make everything anew.
+        bars: progress.
+
+    Returns:
+        The shards.
+
+    Raises:
+        ValueError, FileNotFoundError, ImportError: input that cannot work, before any network is loaded, or no clip that can be read.
+    """
+    options.check()
+    place = machine(compute)
+    names = source.names
+    manifest = open_manifest(out, "encode", {**asdict(options), **compute.look, "models": models.stamp}, overwrite)
+    groups = [names[start : start + options.shard] for start in range(0, len(names), options.shard)]
+    made = _encode_pictures(source, groups, models, options, place, manifest, bars)
+    if not made:
+        raise ValueError("Expected at least one clip that can be read and is long enough, found none.")
+    return [*made, *_encode_texts(made, models, options, place, manifest, bars)]
+
+
+def _encode_pictures(source, groups, models, options: EncodeOptions, place: Machine, manifest: Manifest, bars: Bars) -> list[Path]:
+    """Shards of latents, in order."""
+    paths, vae = [], None
+    progress = bars("latents")
+    for index, group in enumerate(groups):
+        name, facts = shard_name(LATENTS, index), {"clips": hashlib.sha256("\n".join(group).encode()).hexdigest()}
+        if not manifest.finished(name, **facts):
+            vae = vae or _ready(models.vae(place), place)
+            samples = [sample for clip in _readable(source, group, options) for sample in _samples(clip, options)]
+            if not samples:
+                continue
+            rows = [_encoded(sample, vae, options) for sample in samples]
+            write_shard(manifest.path_of(name), rows, [s.prompt for s in samples], [s.name for s in samples])
+            manifest.record(name, **facts, samples=len(samples))
+        paths.append(manifest.path_of(name))
+        progress(index + 1, len(groups))
+    return paths
+
+
+def _readable(source: ClipSource, group: list[str], options: EncodeOptions) -> Iterable[LabelledClip]:
+    """The clips of a group that can be read, in the size of the latents."""
+    for name in group:
+        try:
+            clip = source.read(name)
+            length = options.length if options.stage == "motion" else len(clip.pictures)
+            yield clip.fitted(*options.size, length)
+        except (ValueError, FileNotFoundError) as error:
+            log.warning("%s is left out: %s", name, error)
+
+
+def _samples(clip: LabelledClip, options: EncodeOptions) -> list[LabelledClip]:
+    return clip.stills(options.every, options.most) if options.stage == "appearance" else [clip]
+
+
+@torch.no_grad()
+def _encoded(clip: LabelledClip, vae: nn.Module, options: EncodeOptions) -> dict[str, Tensor]:
+    """Tensors of one sample, on the CPU: (16, h, w) of a still, (16, T', h, w) of a clip, or (3, H, W) uint8 pictures."""
+    pictures = {PICTURE: clip.pictures} | {name: getattr(clip.conditions, name) for name in options.conditions}
+    row: dict[str, Tensor] = {}
+    for name, frames in pictures.items():
+        if frames is None:
+            continue
+        if options.stage == "motion":
+            pixels = to_pixels(frames).transpose(0, 1)[None]
+            row |= _moments(vae, pixels, name, options) | _moments(vae, pixels[:, :, :1], name + FIRST, options)
+        elif name != PICTURE and options.hints == "pixel":
+            row[name] = torch.tensor(frames[0]).movedim(-1, 0).contiguous()
+        else:
+            row |= _moments(vae, to_pixels(frames), name, options)
+    return row
+
+
+def _moments(vae: nn.Module, pixels: Tensor, name: str, options: EncodeOptions) -> dict[str, Tensor]:
+    """Scaled mean and, where asked for and the VAE has one, deviation of its distribution."""
+    scale, shift = factors(vae)
+    like = next(vae.parameters())
+    coded = vae.encode(pixels.to(like))
+    found = {name: coded} if isinstance(coded, Tensor) else {name: coded.latent_dist.mean, name + DEVIATION: coded.latent_dist.std}
+    if not options.moments:
+        found.pop(name + DEVIATION, None)
+    kind = TORCH[options.dtype]
+    return {key: ((value - (0 if key.endswith(DEVIATION) else shift)) * scale)[0].to("cpu", kind) for key, value in found.items()}
+
+
+def _ready(vae: nn.Module, place: Machine) -> nn.Module:
+    """The VAE on its device, encoding whole pictures, as PAM's training latents were made (pam_reference 3.6)."""
+    for switch in ("disable_tiling", "disable_slicing"):
+        getattr(vae, switch, lambda: None)()
+    return vae.to(place.device).eval().requires_grad_(False)
+
+
+def _encode_texts(
+    shards: list[Path], models: Encoders, options: EncodeOptions, place: Machine, manifest: Manifest, bars: Bars
+) -> list[Path]:
+    """A shard of text for each of latents, with the prompts that no earlier one has; the first also has the empty prompt."""
+    paths, seen, encoders = [], set(), None
+    progress = bars("prompts")
+    for index, shard in enumerate(shards):
+        prompts = sorted(({"", *read_header(shard)[0]} if index == 0 else set(read_header(shard)[0])) - seen)
+        seen |= set(prompts)
+        name, facts = shard_name(TEXT, index), {"prompts": hashlib.sha256("\n".join(prompts).encode()).hexdigest()}
+        if prompts and not manifest.finished(name, **facts):
+            encoders = encoders or models.text(place)
+            write_shard(manifest.path_of(name), encode_texts(prompts, *encoders, options, place), prompts)
+            manifest.record(name, **facts)
+        if prompts:
+            paths.append(manifest.path_of(name))
+        progress(index + 1, len(shards))
+    return paths
+
+
+def encode_texts(prompts: list[str], pipeline: Any, length: int, options: EncodeOptions, place: Machine) -> list[dict[str, Tensor]]:
+    """``tokens`` (L, D) of T5 and, of the appearance stage, ``pooled`` (V,) of CLIP, of each prompt."""
+    kind = TORCH[options.dtype]
+    if options.stage == "appearance":
+        from ..headless.flux import encode_prompts
+
+        found = encode_prompts(pipeline, length, prompts, place)
+        return [{"tokens": prompt.tokens[0].to(kind), "pooled": prompt.pooled[0].to(kind)} for prompt in found]
+    from ..headless.cogvideox import encode_prompts as encode_clip_prompts
+
+    return [{"tokens": tokens[0].to(kind)} for tokens in encode_clip_prompts(pipeline, length, prompts, place)]

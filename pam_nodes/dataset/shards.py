@@ -1,0 +1,125 @@
+"""Latents and text embeddings on disk: safetensors shards, each written in one step, read without loading what is not asked for.
+
+A store is a folder with ``latents_00000.safetensors`` (tensors ``<row>.<name>``, and in the header the names and prompts of its rows) and
+``text_00000.safetensors`` (tensors ``<row>.<name>``, and in the header the prompts). Every prompt is stored once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from torch import Tensor
+
+from ..tensor_files import open_tensors, write_tensors
+
+LATENTS, TEXT = "latents", "text"
+SETTINGS = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A sample of a store: its ``name``, its ``prompt``, and where its tensors lie."""
+
+    name: str
+    prompt: str
+    file: Path
+    place: int
+
+
+def shard_name(kind: str, index: int) -> str:
+    """File name of a shard of latents or text."""
+    return f"{kind}_{index:05}.safetensors"
+
+
+def write_shard(path: Path, rows: Sequence[Mapping[str, Tensor]], prompts: Sequence[str], names: Sequence[str] = ()) -> None:
+    """Write the tensors of samples, whole or not at all; raises OSError if the disk is full."""
+    tensors = {f"{place}.{name}": value for place, row in enumerate(rows) for name, value in row.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, tensors, {"prompts": json.dumps(list(prompts)), "names": json.dumps(list(names))})
+
+
+def read_header(path: Path) -> tuple[list[str], list[str]]:
+    """Prompts and names of a shard; raises ValueError for another file."""
+    metadata = open_tensors(path).metadata
+    try:
+        return json.loads(metadata["prompts"]), json.loads(metadata["names"])
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"Expected a shard of the encode command in {path}, found another file: delete it and encode again.") from error
+
+
+@dataclass(frozen=True)
+class LatentStore:
+    """The samples of a folder that the encode command wrote.
+
+    Attributes:
+        folder: of the shards.
+    """
+
+    folder: Path
+
+    def __post_init__(self):
+        if not (self.folder / SETTINGS).is_file() or not self.rows or not self._texts:
+            raise ValueError(f"Expected latents and text of the encode command in {self.folder}, found none: run it first.")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def settings(self) -> dict:
+        """What the store was made with."""
+        return json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """Every sample, shard by shard."""
+        found = []
+        for path in sorted(self.folder.glob(f"{LATENTS}_*.safetensors")):
+            prompts, names = read_header(path)
+            found += [Row(name, prompt, path, place) for place, (name, prompt) in enumerate(zip(names, prompts, strict=True))]
+        return found
+
+    def sample(self, index: int) -> dict[str, Tensor]:
+        """Tensors of one sample by name."""
+        row = self.rows[index]
+        return self._read(row.file, row.place)
+
+    def text(self, prompt: str) -> dict[str, Tensor]:
+        """Embeddings of one of the store's prompts, or of ""; raises KeyError for another."""
+        return self._read(*self._texts[prompt])
+
+    @cached_property
+    def _texts(self) -> dict[str, tuple[Path, int]]:
+        found = {}
+        for path in sorted(self.folder.glob(f"{TEXT}_*.safetensors")):
+            found |= {prompt: (path, place) for place, prompt in enumerate(read_header(path)[0])}
+        return found
+
+    def _read(self, path: Path, place: int) -> dict[str, Tensor]:
+        start = f"{place}."
+        file = self._open(path)
+        return {name.removeprefix(start): file.get_tensor(name) for name in self._names[path] if name.startswith(start)}
+
+    @cached_property
+    def _files(self) -> dict:
+        return {}
+
+    @cached_property
+    def _names(self) -> dict[Path, list[str]]:
+        return {}
+
+    def _open(self, path: Path):
+        """The memory-mapped file, opened once in each process."""
+        if path not in self._files:
+            from safetensors import safe_open
+
+            self._files[path] = safe_open(path, framework="pt")
+            self._names[path] = list(self._files[path].keys())
+        return self._files[path]
+
+    def __getstate__(self):
+        """Workers open the files themselves."""
+        return {"folder": self.folder}
