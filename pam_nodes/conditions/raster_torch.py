@@ -18,7 +18,7 @@ from .triangles import LEAST, NEAR
 
 MEMORY = 1 << 30
 """Bytes of a batch of frames on the device."""
-FACE_BYTES, PIXEL_BYTES = 120, 160
+FACE_BYTES, PIXEL_BYTES = 120, 180
 """What a batch needs, of each face and of each pixel, with room to spare."""
 Columns = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
