@@ -129,25 +129,25 @@ def floor(frames: int, repeat: int) -> tuple[float, float]:
     return timed(work, repeat)[:2]
 
 
-def compare(name: str, faces: int, distance: float, options) -> dict[str, float]:
-    """Print every renderer's line for one scene; wall milliseconds a frame of each."""
+def compare(name: str, faces: int, distance: float, options) -> dict[str, tuple[float, float]]:
+    """Print every renderer's line for one scene; wall and processor time of each."""
     camera, (tracks, _) = view(distance), scene(faces, options.frames)
-    ms, theirs = {}, None
+    times, theirs = {}, None
     if options.pyrender:
         wall, cpu, theirs = pyrender_loop(options.pyrender, tracks, camera, options.repeat)
-        ms["loop"] = 1000 * wall / options.frames
+        times["loop"] = wall, cpu
         print(f"{name:9}{faces:7} faces  {'pyrender loop':14} {speed(options.frames, wall, cpu)}")
         peer = wall, cpu
     for backend in options.only:
         wall, cpu, drawn = draw(backend, tracks, camera, options.pyrender, options.repeat)
-        ms[backend] = 1000 * wall / options.frames
+        times[backend] = wall, cpu
         covered = 100 * (drawn.instance_ids > 0).mean()
         line = f"{name:9}{faces:7} faces  {backend:14} {speed(options.frames, wall, cpu)}  covered {covered:.0f} %"
         if theirs is not None:
             line += f"  {peer[0] / wall:5.1f} x loop" + (f" ({peer[1] / cpu:.1f} x by cpu)" if backend != "pyrender" else "")
             line += f", {(theirs != drawn.instance_ids).sum()} of {(theirs > 0).sum()} px differ"
         print(line, flush=True)
-    return ms
+    return times
 
 
 def motion(frames: int) -> Trajectory:
@@ -223,8 +223,9 @@ def main() -> None:
     wide = [compare("wide", faces, 0.45, options) for faces in options.faces]
     near = compare("close-up", options.faces[0], 0.195, options)
     for backend in near:
-        share = "" if backend == "loop" else f"; wide, floor / time: {100 * 1000 * wall / options.frames / wide[0][backend]:.0f} %"
-        print(f"{backend}: close-up takes {near[backend] / wide[0][backend]:.1f} x the wide scene{share}")
+        by_wall, by_cpu = (close / far for close, far in zip(near[backend], wide[0][backend], strict=True))
+        share = "" if backend == "loop" else f"; the floor is {100 * cpu / wide[0][backend][1]:.0f} % of the wide scene's processor time"
+        print(f"{backend}: close-up takes {by_wall:.1f} x the wide scene, {by_cpu:.1f} x by cpu{share}")
 
 
 if __name__ == "__main__":

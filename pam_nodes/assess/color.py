@@ -59,21 +59,18 @@ def to_lab(rgb: np.ndarray) -> np.ndarray:
 
 
 def parse_color(text: str) -> tuple[int, int, int] | None:
-    """8-bit sRGB of "#c62122" or of the first colour word in a text, None for an empty text.
+    """8-bit sRGB of "#c62122" or of the first colour word in a text, also of CSS; None if it names no colour."""
+    from PIL import ImageColor
 
-    Raises:
-        ValueError: a text that names no colour.
-    """
-    text = text.strip().lower()
-    if not text:
-        return None
-    code = re.search(r"#([0-9a-f]{6})\b", text)
+    code = re.search(r"#([0-9a-f]{6})\b", text.lower())
     if code:
         return tuple(bytes.fromhex(code[1]))
-    for word in re.findall(r"[a-z]+", text):
+    for word in re.findall(r"[a-z]+", text.lower()):
         if word in NAMED:
             return NAMED[word]
-    raise ValueError(f'Expected a colour such as red or #c62122, found "{text[:60]}". Known words: {", ".join(NAMED)}.')
+        if word in ImageColor.colormap:
+            return ImageColor.getrgb(word)[:3]
+    return None
 
 
 def match_color(pixels: np.ndarray, wanted: tuple[int, int, int] | None = None) -> ColorMatch | None:

@@ -103,7 +103,7 @@ def measure_clip(pictures: np.ndarray, video: ConditionVideo, progress: Progress
     Args:
         pictures: (T, H, W, 3) uint8; they are stretched to the size of the conditions.
         video: as many frames; with its exact flow, the object's motion is judged too.
-        progress: called after each frame.
+        progress: called after each frame, twice with flow.
 
     Raises:
         ValueError: another number of frames, or conditions without labels and joints.
@@ -111,18 +111,19 @@ def measure_clip(pictures: np.ndarray, video: ConditionVideo, progress: Progress
     total = video.shape[0]
     if len(pictures) != total:
         raise ValueError(f"Expected {total} pictures, as many as the conditions have frames, found {len(pictures)}: fit one to the other.")
+    steps = total if video.flow is None else 2 * total
     frames = tuple(expected(video, t) for t in range(total))
     pictures, scorer, scores = fitted_pictures(pictures, video), Scorer(), []
     for picture, frame in zip(pictures, frames, strict=True):
         scores.append(scorer.score(picture, frame))
-        progress(len(scores), total)
+        progress(len(scores), steps)
     grey, (hands, objects) = to_grey(pictures), masks(video)
     notes = [] if scorer.landmarker else [NO_MODEL]
     away = fidelity = None
     if video.flow is None:
         notes.append("the object's motion was not judged: give Render Optical Flow this bundle, and connect the bundle it makes")
     else:
-        away = object_drift(grey, video.flow, objects, hands)
+        away = object_drift(grey, video.flow, objects, hands, lambda done, _: progress(total + done, steps))
         fidelity = _fidelity(grey, video.flow, (hands | objects)[0])
     return ClipQuality(pictures, frames, tuple(scores), flicker(grey, hands | objects, video.flow), away, fidelity, tuple(notes))
 
@@ -150,10 +151,12 @@ def flicker(grey: np.ndarray, foreground: np.ndarray, flow: FlowVideo | None = N
     return change
 
 
-def object_drift(grey: np.ndarray, flow: FlowVideo, objects: np.ndarray, hands: np.ndarray) -> np.ndarray | None:
+def object_drift(
+    grey: np.ndarray, flow: FlowVideo, objects: np.ndarray, hands: np.ndarray, progress: Progress = silent
+) -> np.ndarray | None:
     """(T,) length of ``drift`` as a share of the object's size (the root of the most pixels it covers); None if it is never seen."""
     size = np.sqrt(objects.sum(axis=(1, 2)).max())
-    return np.linalg.norm(drift(grey, flow, objects, hands), axis=1) / size if size else None
+    return np.linalg.norm(drift(grey, flow, objects, hands, progress), axis=1) / size if size else None
 
 
 def _fidelity(grey: np.ndarray, flow: FlowVideo, mask: np.ndarray) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 from ..conditions.hand_keypoints import CONFIDENCE
 from ..conditions.pack import masks, resize
 from ..conditions.video import ConditionVideo
-from .landmarks import HandCrop, crop_of_fingers, crop_of_joints, crop_of_mask
+from .landmarks import HandCrop, crop_of_joints, crop_of_mask
 
 BACKGROUND, HAND, OBJECT = range(3)
 TRUST = np.array([CONFIDENCE[visibility] for visibility in sorted(CONFIDENCE)])
@@ -23,13 +23,13 @@ class ExpectedHand:
     """A hand that ought to be seen.
 
     Attributes:
-        crops: where to look.
+        crop: where to look.
         pixels: (21, 2) joints, or None if the conditions have none.
         confidence: (21,) 1 for joints that can be seen, less for hidden ones, 0 outside the picture; all 1 without joints.
         side: "right", "left", or "" if not known.
     """
 
-    crops: tuple[HandCrop, ...]
+    crop: HandCrop
     pixels: np.ndarray | None
     confidence: np.ndarray
     side: str
@@ -76,12 +76,12 @@ def _labels(video: ConditionVideo, frame: int) -> np.ndarray:
 def _hands(video: ConditionVideo, frame: int, mask: np.ndarray) -> tuple[ExpectedHand, ...]:
     if video.joints is None:
         crop = crop_of_mask(mask)
-        return () if crop is None else (ExpectedHand((crop,), None, np.ones(21), ""),)
+        return () if crop is None else (ExpectedHand(crop, None, np.ones(21), ""),)
     found = []
     for pixels, visibility, side in zip(video.joints.pixels[frame], video.joints.visibility[frame], video.joints.sides, strict=True):
         confidence = TRUST[visibility]
         if confidence.sum() >= ENOUGH:
-            found.append(ExpectedHand((crop_of_joints(pixels), crop_of_fingers(pixels)), pixels, confidence, side))
+            found.append(ExpectedHand(crop_of_joints(pixels), pixels, confidence, side))
     return tuple(found)
 
 

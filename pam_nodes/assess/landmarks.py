@@ -19,8 +19,7 @@ PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
 WRIST, INDEX, MIDDLE, RING = 0, 5, 9, 13
 GROWTH, LIFT = 2.0, 0.1
 """MediaPipe's crop from the landmarks of the frame before: twice the box of the palm, moved towards the fingers by a tenth of it."""
-ALL_GROWTH, MASK_GROWTH = 1.45, 1.3
-"""Of the box of all joints (hands.md, 4), and of a mask."""
+MASK_GROWTH = 1.3
 MISSING = "Expected the package ai-edge-litert, found none: pip install ai-edge-litert, with the Python that runs ComfyUI."
 
 
@@ -52,7 +51,7 @@ class HandLandmarks:
     Attributes:
         pixels: (21, 2) float64 in the picture; the order is that of our key points.
         presence: 0..1, that there is a hand.
-        right: 0..1, that it is a right hand.
+        right: 0..1, that it is a right hand; unsure where fingers are hidden, so no score counts it.
     """
 
     pixels: np.ndarray
@@ -62,28 +61,15 @@ class HandLandmarks:
 
 def crop_of_joints(pixels: np.ndarray) -> HandCrop:
     """MediaPipe's crop around (21, 2) joints: upright from the wrist to the knuckles, around the palm and grown."""
-    return _crop_around(pixels[list(PALM)], _upright(pixels), GROWTH, LIFT)
-
-
-def crop_of_fingers(pixels: np.ndarray) -> HandCrop:
-    """Crop around all (21, 2) joints, which suits spread and foreshortened hands better."""
-    return _crop_around(pixels, _upright(pixels), ALL_GROWTH, 0.0)
-
-
-def _upright(pixels: np.ndarray) -> float:
-    """Radians by which a hand is turned from fingers up."""
     knuckles = ((pixels[INDEX] + pixels[RING]) / 2 + pixels[MIDDLE]) / 2
     right, down = knuckles - pixels[WRIST]
-    return float(np.arctan2(right, -down))
-
-
-def _crop_around(points: np.ndarray, angle: float, growth: float, lift: float) -> HandCrop:
-    """A turned square around points, moved up by a share of their height."""
+    angle = float(np.arctan2(right, -down))
     axes = HandCrop((0.0, 0.0), 1.0, angle).axes
-    turned = points @ axes.T
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    centre = ((low + high) / 2 - (0, lift * (high - low)[1])) @ axes
-    return HandCrop((float(centre[0]), float(centre[1])), growth * float(max(*(high - low), 1.0)), angle)
+    across = pixels[list(PALM)] @ axes.T
+    low, high = across.min(axis=0), across.max(axis=0)
+    width, height = high - low
+    centre = ((low + high) / 2 - (0, LIFT * height)) @ axes
+    return HandCrop((float(centre[0]), float(centre[1])), GROWTH * float(max(width, height, 1.0)), angle)
 
 
 def crop_of_mask(mask: np.ndarray) -> HandCrop | None:
@@ -132,11 +118,8 @@ class HandLandmarker:
         self._input = self._model.get_input_details()[0]["index"]
         self._outputs = [detail["index"] for detail in self._model.get_output_details()[:3]]
 
-    def find(self, picture: np.ndarray, *crops: HandCrop) -> HandLandmarks:
-        """Look for a hand in crops of an (H, W, 3) uint8 picture; the one that shows it most surely counts."""
-        return max((self._look(picture, crop) for crop in crops), key=lambda found: found.presence)
-
-    def _look(self, picture: np.ndarray, crop: HandCrop) -> HandLandmarks:
+    def find(self, picture: np.ndarray, crop: HandCrop) -> HandLandmarks:
+        """Look for a hand in a crop of an (H, W, 3) uint8 picture."""
         self._model.set_tensor(self._input, cut_out(picture, crop)[None].astype(np.float32) / 255)
         self._model.invoke()
         points, presence, right = (self._model.get_tensor(index).reshape(-1) for index in self._outputs)

@@ -20,10 +20,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Scores of N pictures, and (N, H, W, 3) uint8 pictures with the scores on them."""
+    """Scores of N pictures, (N, H, W, 3) uint8 pictures with the scores on them, and what could not be judged."""
 
     frames: tuple[FrameScore, ...]
     annotated: np.ndarray
+    notes: tuple[str, ...]
 
     @property
     def scores(self) -> list[float]:
@@ -39,9 +40,7 @@ class Ranking:
     def report(self) -> str:
         """A line for each picture, the best marked, and what could not be measured."""
         lines = [f"{'*' if i == self.best else ' '} {i}: {'; '.join(frame.lines)}" for i, frame in enumerate(self.frames)]
-        if any(frame.hands is None for frame in self.frames):
-            lines.append(f"Note: {NO_MODEL}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
 
 def rank_pictures(
@@ -53,11 +52,12 @@ def rank_pictures(
         pictures: (H, W, 3) uint8 of any size; they are stretched to that of the conditions.
         video: with a segmentation or joints.
         frame: of the conditions, -1 the last.
-        colors: of the object, one for all or one for each picture, see ``parse_color``; "" is not judged.
+        colors: of the object, one for all or one for each picture, see ``parse_color``; "" and words that are no colour are not
+            judged.
         progress: called after each picture.
 
     Raises:
-        ValueError: no such frame, conditions without labels and joints, an unknown colour, or another number of colours.
+        ValueError: no such frame, conditions without labels and joints, or another number of colours.
     """
     wanted = [parse_color(item_of(colors, i, len(pictures), "")) for i in range(len(pictures))]
     want, scorer, scores = expected(video, frame), Scorer(), []
@@ -65,7 +65,11 @@ def rank_pictures(
     for picture, color in zip(fitted, wanted, strict=True):
         scores.append(scorer.score(picture, want, color))
         progress(len(scores), len(pictures))
-    return Ranking(tuple(scores), annotate_all(fitted, [want] * len(fitted), scores))
+    notes = [] if scorer.landmarker else [NO_MODEL]
+    unknown = sorted({color for color in colors if color.strip() and parse_color(color) is None})
+    if unknown:
+        notes.append(f"not judged, for these are no colours that are known: {', '.join(unknown)}")
+    return Ranking(tuple(scores), annotate_all(fitted, [want] * len(fitted), scores), tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -118,3 +122,10 @@ def item_of(items: Sequence[T], index: int, count: int, default: T) -> T:
     if len(items) not in (0, 1, count):
         raise ValueError(f"Expected one value for all or one for each of the {count} pictures, found {len(items)}.")
     return items[index if len(items) == count else 0] if items else default
+
+
+def the_only(items: Sequence[T], what: str) -> T:
+    """The one item of a list; ValueError if there are more, ``what`` names them."""
+    if len(items) != 1:
+        raise ValueError(f"Expected one {what} for all pictures, found {len(items)}: score the pictures of each by themselves.")
+    return items[0]

@@ -136,7 +136,7 @@ class Scorer:
         )
 
     def _hand(self, picture: np.ndarray, hand: ExpectedHand) -> HandScore:
-        found = self.landmarker.find(picture, *hand.crops)
+        found = self.landmarker.find(picture, hand.crop)
         if hand.pixels is None:
             return HandScore(found, hand.side, None, None, None)
         pixels = mpjpe(found.pixels, hand.pixels, hand.confidence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..conditions.flow import VISIBLE, FlowVideo
+from ..progress import Progress, silent
 
 WINDOW = 5
 """Half side of the square that is compared around a point, pixels."""
@@ -15,8 +16,8 @@ BLURS = (4.0, 2.0, 1.0)
 """Standard deviations of the blur of ``shift``, pixels, coarse to fine; less for what is smaller than 32 pixels."""
 TEXTURE = 4.0
 """Least eigenvalue, in squared grey levels a pixel, of a square that can be told from its surroundings."""
-BESIDE, FEWEST = 0.02, 30
-"""Share of the picture's shorter side that counts as beside something; least pixels whose motion is measured."""
+BESIDE, FEWEST, PIXELS = 0.02, 30, 3000
+"""Of ``drift``: share of the picture's shorter side that counts as beside something; least and most pixels that are followed."""
 FAINT = 0.05
 """The same of what ``shift`` follows as a whole."""
 SMALL_SHARE, UNEXPLAINED = 0.05, 0.8
@@ -153,7 +154,7 @@ def _translate(before: np.ndarray, after: np.ndarray, points: np.ndarray, there:
     return moved
 
 
-def drift(grey: np.ndarray, flow: FlowVideo, mask: np.ndarray, others: np.ndarray, most: int = 3000) -> np.ndarray:
+def drift(grey: np.ndarray, flow: FlowVideo, mask: np.ndarray, others: np.ndarray, progress: Progress = silent) -> np.ndarray:
     """(T, 2) pixels by which what a mask covers has moved away from its exact motion, summed up from frame to frame.
 
     Args:
@@ -162,19 +163,20 @@ def drift(grey: np.ndarray, flow: FlowVideo, mask: np.ndarray, others: np.ndarra
         mask: (T, H, W) bool: the object.
         others: (T, H, W) bool: what moves otherwise, the hands; pixels of the object beside them are left out, and a step that leaves
             fewer than ``FEWEST`` counts as exact.
-        most: pixels that are looked at in a frame.
+        progress: called after each frame.
     """
     reach = BESIDE * min(grey.shape[1:])
     clear, away = _far_from(others[0], reach), np.zeros((len(grey), 2))
     for t in range(len(grey) - 1):
         before, clear = clear, _far_from(others[t + 1], reach)
-        points = spread_points(mask[t] & before & (flow.state[t] == VISIBLE), most)
+        points = spread_points(mask[t] & before & (flow.state[t] == VISIBLE), PIXELS)
         column, row = points.astype(int).T
         there = points + flow.flow[t, row, column]
         row, column, inside = _rounded(there, clear.shape)
         kept = inside & clear[row, column]
         step = shift(grey[t], grey[t + 1], points[kept], there[kept]) if kept.sum() >= FEWEST else 0
         away[t + 1] = away[t] + step
+        progress(t + 1, len(grey))
     return away
 
 

@@ -10,6 +10,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from ..prompting.presets import PRESETS
 from .arguments import compute, compute_arguments, given, seeds, size_arguments, without_argument
 
 INPUT = "CONDITIONS ..."
@@ -31,6 +32,8 @@ def frame_arguments(parser: argparse.ArgumentParser, prefix: str = "") -> None:
     group = parser.add_argument_group("first frames")
     group.add_argument(f"--{prefix}prompt", help="what is seen; {object} stands for the object's name (default: PAM's prompt)")
     group.add_argument(f"--{prefix}negative", help="what is not, with --cfg above 1")
+    words = f"a preset that words each picture anew by its seed (skin, place, light, camera): {', '.join(PRESETS)}"
+    group.add_argument(f"--{prefix}wording", choices=PRESETS, metavar="NAME", help=words)
     group.add_argument(f"--{prefix}seeds", type=seeds, help="a picture for each, like 42-45 (default: 42)")
     group.add_argument(f"--{prefix}steps", type=int, help="(default: 28, with --mini 20)")
     group.add_argument(f"--{prefix}guidance", type=float, help="distilled guidance (default: 4)")
@@ -75,7 +78,7 @@ def frame_options(args: argparse.Namespace, prefix: str = "", **changes):
     options = replace(presets.frame_options(args.mini, args.sampling == "released"), **changes)
     names = ("steps", "guidance", "cfg", "strength", "start", "end")
     sampling = replace(options.sampling, **given(**{name: value(name) for name in names}))
-    words = given(prompt=value("prompt"), negative=value("negative"), seeds=value("seeds"), frame=args.frame)
+    words = given(prompt=value("prompt"), negative=value("negative"), wording=value("wording"), seeds=value("seeds"), frame=args.frame)
     return replace(options, sampling=sampling, **words)
 
 

@@ -92,12 +92,13 @@ def loops_for(backend: str = "auto") -> Loops:
 
 
 class NumpyDrawer:
-    """One frame at a time with array operations."""
+    """One frame at a time with array operations, which are too short for threads: they would wait for each other's interpreter lock."""
 
     batch = 1
+    threads = 1
 
     def __init__(self, scene: Scene, camera: Camera):
-        self.scene, self.camera, self.threads = scene, camera, THREADS
+        self.scene, self.camera = scene, camera
 
     def close(self) -> None:
         """Nothing is held."""
@@ -113,6 +114,8 @@ class NumpyDrawer:
 
 class NumbaDrawer(NumpyDrawer):
     """One frame at a time with compiled loops."""
+
+    threads = THREADS
 
     def draw(self, first: int, frames: Frames) -> None:
         """See ``Drawer``."""

@@ -2,7 +2,8 @@
 
 Exact rules (rendering.md, section 6), so that tests can ask for exact pixels: vertices are projected in float32; a pixel belongs to a
 triangle when its integer centre is inside or on an edge; every pixel keeps the smallest key ``bits(z) << 32 | face``, so nearest wins and
-ties go to the lower face; both sides of a face are drawn. The result depends neither on the order of work nor on the machine, and
+ties go to the lower face; no pixel of a triangle is nearer or farther than its corners, however thin it is seen; both sides of a face are
+drawn. The result depends neither on the order of work nor on the machine, and
 ``raster_torch`` and ``raster_numba`` give the same bits.
 
 Work goes in blocks that stay in the processor's cache: fresh memory costs more than arithmetic here.
@@ -16,15 +17,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from .transform import F
-from .triangles import FAR, Boxes, Triangles, boxed, clip_near, falling, holding_centres, projected, set_up
+from .triangles import FAR, Boxes, Triangles, boxed, clip_near, holding_centres, projected, set_up
 
 EMPTY = np.int64(0x7F800000) << np.int64(32)
 """Key of a pixel that sees nothing: an infinite z."""
 EDGE = F(1e-4)
 """Pixels by which a span may miss a centre and still hold it: a centre on an edge must not fall to rounding."""
-SLACK = F(1e-4)
-"""Share of a bound that rounding may cost."""
-TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 15, 1 << 14
+TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 16, 1 << 14
 TILE = 8
 HIDDEN_WORTH = 1 << 18
 """So many pixels in the boxes of the far sides make looking for hidden triangles pay."""
@@ -38,6 +37,7 @@ class Spans:
         start: (N,) int64 flat index of the first pixel.
         more: (N,) float32 how many pixels follow it.
         value, slope: (N,) float32 inverse depth at the first pixel and its change from pixel to pixel.
+        least, most: (N,) float32 limits of the inverse depth.
         owner: (N,) int64 face.
     """
 
@@ -45,11 +45,14 @@ class Spans:
     more: np.ndarray
     value: np.ndarray
     slope: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
     owner: np.ndarray
 
-    def part(self, low: int, high: int) -> Spans:
-        """Views of the spans low..high - 1."""
-        return Spans(*(getattr(self, field.name)[low:high] for field in fields(self)))
+    def pick(self, which: slice | np.ndarray) -> Spans:
+        """Some of them; views for a slice."""
+        parts = (getattr(self, field.name) for field in fields(self))
+        return Spans(*(part[which] if isinstance(which, slice) else part.take(which) for part in parts))
 
 
 def rasterize(
@@ -112,16 +115,9 @@ def _farthest(keys: np.ndarray) -> np.ndarray:
 
 def _hidden(boxes: Boxes, windows: np.ndarray) -> np.ndarray:
     """Which far sides lie wholly behind what is drawn; exact, as it only leaves out what could not win (windows: see ``_farthest``)."""
-    names = ("left", "top", "width", "height", "x1", "x2", "y1", "y2", "area")
-    left, top, width, height, x1, x2, y1, y2, area = (getattr(boxes, name).take(boxes.far) for name in names)
+    left, top, width, height = (getattr(boxes, name).take(boxes.far) for name in ("left", "top", "width", "height"))
     w0, w1, w2 = (depth.take(boxes.far) for depth in boxes.inverse_depths)
-    bound = np.maximum(np.maximum(w0, w1), w2)
-    w1 -= w0
-    w2 -= w0
-    # A pixel that is held lies in the triangle but for rounding, which the slopes of the inverse depth turn into depth.
-    slopes = np.abs(y2 * w1 - y1 * w2) * (width + 1) + np.abs(x1 * w2 - x2 * w1) * (height + 1)
-    bound += SLACK * (slopes / area + bound)
-    nearest = (F(1) / bound).view(np.int32).astype(np.int64) << 32
+    nearest = (F(1) / np.maximum(np.maximum(w0, w1), w2)).view(np.int32).astype(np.int64) << 32
     left, top, right, bottom = (v.astype(np.int64) // TILE for v in (left, top, left + width, top + height))
     reach = np.maximum(right - left, bottom - top)
     level = (reach > 1).astype(np.int64) + (reach > 3)
@@ -135,24 +131,26 @@ def _hidden(boxes: Boxes, windows: np.ndarray) -> np.ndarray:
 
 
 def _draw(buffer: np.ndarray, t: Triangles, width: int) -> None:
-    """Draw triangles into the buffer: triangles to rows, rows to spans, spans to pixels."""
+    """Draw triangles into the buffer: triangles to rows, rows to spans, spans to pixels.
+
+    Positions are taken in strips that grow, here pixels of spans and in ``_spans`` rows of triangles, so that work goes over whole arrays,
+    owner beside owner, although some have one position and some hundreds.
+    """
     parts = [_spans(t, *strip, width) for strip in _strips(t.height)]
     if not parts:
         return
     spans = Spans(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Spans)))
-    order = falling(spans.more)
-    spans = Spans(*(getattr(spans, field.name).take(order) for field in fields(Spans)))
-    for first, length, reach in _strips(spans.more):
+    first, length = 0, 1
+    while len(spans.start):
         block = max(1, PIXEL_BLOCK // length)
-        for low in range(0, reach, block):
-            _fill(buffer, spans.part(low, min(low + block, reach)), first, length)
+        for low in range(0, len(spans.start), block):
+            _fill(buffer, spans.pick(slice(low, low + block)), first, length)
+        first = length = first + length
+        spans = spans.pick(np.flatnonzero(spans.more >= first))
 
 
 def _strips(last: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Take positions 0..last of owners with falling ``last`` in strips that grow: first position, length, and how many owners reach it.
-
-    So work goes over whole arrays, owner beside owner, although some have one position and some hundreds.
-    """
+    """Take positions 0..last of owners with falling ``last`` in strips that grow: first position, length, and how many owners reach it."""
     first, length, rising = 0, 1, -last
     while reach := int(np.searchsorted(rising, -first, "right")):
         yield first, length, reach
@@ -187,7 +185,7 @@ def _spans(t: Triangles, first: int, length: int, reach: int, width: int) -> Spa
     low += t.left.take(tri)
     start = (t.top.take(tri).astype(np.int64) + line) * width
     start += low.astype(np.int64)
-    return Spans(start, more, value, slope, t.owner.take(tri))
+    return Spans(start, more, value, slope, t.least.take(tri), t.most.take(tri), t.owner.take(tri))
 
 
 def _fill(buffer: np.ndarray, spans: Spans, first: int, length: int) -> None:
@@ -197,6 +195,7 @@ def _fill(buffer: np.ndarray, spans: Spans, first: int, length: int) -> None:
         column = np.minimum(column, spans.more)
     z = spans.slope * column
     z += spans.value
+    np.minimum(np.maximum(z, spans.least, out=z), spans.most, out=z)
     np.divide(F(1), z, out=z)
     keys = z.view(np.int32).astype(np.int64)
     keys <<= 32

@@ -11,7 +11,7 @@ import zlib
 import numba
 import numpy as np
 
-from .raster import EDGE, EMPTY, SLACK
+from .raster import EDGE, EMPTY
 from .surface import THIN
 from .transform import F
 from .triangles import LEAST
@@ -22,10 +22,13 @@ LARGE = F(16)
 ONE, ZERO, HALF, MIDDLE = F(1), F(0), F(127.5), F(128)
 
 
+# Kept code names the module it was compiled in, and a host imports the pack under another name; and it holds the constants of other files.
+KIND = zlib.crc32(repr((__name__, EDGE, EMPTY, LEAST, THIN)).encode())
+
+
 def compiled(function):
     """``numba.njit`` whose result is kept for the next process."""
-    # Kept code names the module it was compiled in, and a host imports the pack under another name: each name keeps its own.
-    function.__qualname__ = f"{function.__name__}_{zlib.crc32(__name__.encode()):08x}"
+    function.__qualname__ = f"{function.__name__}_{KIND:08x}"
     try:
         return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:  # no folder to keep the compiled code in
@@ -71,14 +74,15 @@ def fill(x, y, w, first, second, third, owners, width, height, buffer):
                 later[kept] = t
                 kept += 1
                 continue
+            least, most = min(min(w[a], w[b]), w[c]), max(max(w[a], w[b]), w[c])
+            if end and hidden(left, top, columns, rows, most, tiles):
+                continue
             inverse = ONE / area
             b1_u, b1_v, b2_u, b2_v = (y2 - y0) * inverse, (x0 - x2) * inverse, (y0 - y1) * inverse, (x1 - x0) * inverse
             d1, d2 = w[b] - w[a], w[c] - w[a]
             du, dv = left - x0, top - y0
             b1, b2 = du * b1_u + dv * b1_v, du * b2_u + dv * b2_v
             value, w_u, w_v = w[a] + b1 * d1 + b2 * d2, b1_u * d1 + b2_u * d2, b1_v * d1 + b2_v * d2
-            if end and hidden(left, top, columns, rows, value, w_u, w_v, tiles):
-                continue
             low0, low0_v, high0, high0_v = edge(ONE - b1 - b2, -b1_u - b2_u, -b1_v - b2_v, columns)
             low1, low1_v, high1, high1_v = edge(b1, b1_u, b1_v, columns)
             low2, low2_v, high2, high2_v = edge(b2, b2_u, b2_v, columns)
@@ -91,7 +95,7 @@ def fill(x, y, w, first, second, third, owners, width, height, buffer):
                 at = value + w_v * r + w_u * low
                 pixel = start + row * width + int(low)
                 for k in range(int(high - low) + 1):
-                    z = F(ONE / (w_u * F(k) + at))
+                    z = F(ONE / min(max(w_u * F(k) + at, least), most))
                     buffer[pixel + k] = min(buffer[pixel + k], (np.int64(z.view(np.int32)) << 32) | owner)
 
 
@@ -107,13 +111,9 @@ def farthest(buffer, width, height):
 
 
 @compiled
-def hidden(left, top, columns, rows, value, w_u, w_v, tiles):
+def hidden(left, top, columns, rows, most, tiles):
     """``raster._hidden`` of one triangle of any size."""
-    bound = max(w_u, ZERO) * columns + max(w_v, ZERO) * rows + value
-    bound += SLACK * (abs(w_u) * columns + abs(w_v) * rows + abs(value))
-    if not bound > ZERO:
-        return False
-    nearest = np.int64(F(ONE / bound).view(np.int32)) << 32
+    nearest = np.int64(F(ONE / most).view(np.int32)) << 32
     for row in range(int(top) // TILE, int(top + rows) // TILE + 1):
         for column in range(int(left) // TILE, int(left + columns) // TILE + 1):
             if tiles[row, column] >= nearest:

@@ -18,7 +18,7 @@ from .triangles import LEAST, NEAR
 
 MEMORY = 1 << 30
 """Bytes of a batch of frames on the device."""
-FACE_BYTES, PIXEL_BYTES = 120, 160
+FACE_BYTES, PIXEL_BYTES = 120, 180
 """What a batch needs, of each face and of each pixel, with room to spare."""
 Columns = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -167,6 +167,7 @@ def _draw(keys: torch.Tensor, values: list[list[torch.Tensor]], box: list[torch.
     inverse = 1 / torch.where(flat, torch.inf, area)
     b1_u, b1_v, b2_u, b2_v = (y2 - y0) * inverse, (x0 - x2) * inverse, (y0 - y1) * inverse, (x1 - x0) * inverse
     d1, d2 = w1 - w0, w2 - w0
+    least, most = torch.minimum(torch.minimum(w0, w1), w2), torch.maximum(torch.maximum(w0, w1), w2)
     du, dv = left - x0, top - y0
     b1, b2 = du * b1_u + dv * b1_v, du * b2_u + dv * b2_v
     edges = []
@@ -192,7 +193,8 @@ def _draw(keys: torch.Tensor, values: list[list[torch.Tensor]], box: list[torch.
     frame = torch.div(owner[tri], faces, rounding_mode="floor")
     pixel = (frame * camera.height + top[tri].long() + row) * camera.width + (left[tri] + low).long()
     span, column = _runs((high - low).long() + 1)
-    z = 1 / (slope[span] * column.float() + value[span])
+    nearness = torch.minimum(torch.maximum(slope[span] * column.float() + value[span], least[tri][span]), most[tri][span])
+    z = 1 / nearness
     found = (z.view(torch.int32).long() << 32) | (owner[tri] - frame * faces)[span]
     keys.scatter_reduce_(0, pixel[span] + column, found, "amin")
 

@@ -61,6 +61,7 @@ class Triangles:
         crossing, step: (3, K) column, from left, where the row at top meets each edge, and how far that moves from row to row.
         closes: (3, K) ``-FAR`` where the inside lies left of the edge, else 0.
         w, w_u, w_v: (K,) inverse depth at (left, top) and its slopes.
+        least, most: (K,) inverse depth of the farthest and of the nearest corner.
     """
 
     left: np.ndarray
@@ -73,6 +74,8 @@ class Triangles:
     w: np.ndarray
     w_u: np.ndarray
     w_v: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
     owner: np.ndarray
 
 
@@ -168,7 +171,7 @@ def boxed(x: np.ndarray, y: np.ndarray, w: np.ndarray, corners: list[np.ndarray]
 
 def set_up(boxes: Boxes, which: np.ndarray) -> Triangles:
     """Affine functions of some triangles, given by their index."""
-    index = which.take(falling(boxes.height.take(which)))
+    index = which.take(_falling(boxes.height.take(which)))
     x1, x2, y1, y2, du, dv, area = (getattr(boxes, name).take(index) for name in ("x1", "x2", "y1", "y2", "du", "dv", "area"))
     # Barycentric weights 1 and 2, and with them the inverse depth, are affine in the picture.
     inverse = F(1) / area
@@ -183,11 +186,12 @@ def set_up(boxes: Boxes, which: np.ndarray) -> Triangles:
         np.multiply(move, per_column, out=step[i])
         np.multiply((slope < 0).astype(F), -FAR, out=closes[i])
     w0, w1, w2 = (depth.take(index) for depth in boxes.inverse_depths)
+    least, most = np.minimum(np.minimum(w0, w1), w2), np.maximum(np.maximum(w0, w1), w2)
     w1 -= w0
     w2 -= w0
     w, w_u, w_v = w0 + b1 * w1 + b2 * w2, b1_u * w1 + b2_u * w2, b1_v * w1 + b2_v * w2
     box = (getattr(boxes, name).take(index) for name in ("left", "top", "width", "height"))
-    return Triangles(*box, crossing, step, closes, w, w_u, w_v, boxes.owner.take(index))
+    return Triangles(*box, crossing, step, closes, w, w_u, w_v, least, most, boxes.owner.take(index))
 
 
 def _may_hold(
@@ -203,6 +207,6 @@ def _may_hold(
     return (low > F(-1e-3)) | (high < F(1e-3))
 
 
-def falling(values: np.ndarray) -> np.ndarray:
+def _falling(values: np.ndarray) -> np.ndarray:
     """Order of whole numbers up to 65535, greatest first; as 16 bits they are sorted by counting."""
     return np.argsort((0xFFFF - values).astype(np.uint16), kind="stable")

@@ -17,7 +17,7 @@ STEADY = np.radians(30)
 """Tilt of the object at which an attempt is taken at once; a successful one that tilts it more is kept in case no better one comes."""
 
 UNDER_TABLE = 0.01
-"""Metres that skin may be under the table: about what it would give. Other grasps are tried before one that goes deeper is taken."""
+"""Metres that skin may be under the table, about what it would give; a grasp that reaches deeper has not succeeded."""
 
 ARRIVED, ALIGNED = 0.03, np.radians(20)
 """Metres and radians from its goal within which an object has arrived."""
@@ -62,7 +62,8 @@ def assess(
     else:
         message = f"The object rose only {max(lifted, 0) * 100:.0f} cm: try another pose, more attempts or a lighter object."
     if success and below_table > UNDER_TABLE:
-        message += f" Fingers reach {below_table * 100:.0f} cm under the table to get around it."
+        success = False
+        message = f"Lifted, but the hand reaches {below_table * 100:.0f} cm under the table: try more attempts, or give a target pose."
     if distance is not None and success and not (distance < ARRIVED and angle < ALIGNED):
         success = False
         message = f"Lifted, but the object ended {distance * 100:.0f} cm and {np.degrees(angle):.0f} degrees from its goal."
@@ -84,14 +85,14 @@ def _from_goal(state: State, center: np.ndarray, goal: np.ndarray) -> tuple[floa
 
 
 def good(report: GraspReport) -> bool:
-    """Whether to look no further: held upright, and grasped without reaching under the table."""
-    return report.success and report.tilt < STEADY and report.below_table <= UNDER_TABLE
+    """Whether to look no further: held, and upright."""
+    return report.success and report.tilt < STEADY
 
 
-def merit(report: GraspReport) -> tuple[bool, bool, float]:
-    """Order of attempts: success first, then those above the table, then upright and firmly held ones that go least under it."""
+def merit(report: GraspReport) -> tuple[bool, float]:
+    """Order of attempts: success first, then upright and firmly held ones that go least under the table."""
     firm = min(report.lifted, 2 * LIFTED) - report.slip - 0.1 * report.tilt
-    return report.success, report.below_table <= UNDER_TABLE, firm - 2 * report.below_table
+    return report.success, firm - 2 * report.below_table
 
 
 def _world(state: State, center: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ class GraspReport:
     """How a rollout ended. Lengths in metres, angles in radians.
 
     Attributes:
-        success: the object was lifted, did not slip and, with a goal, arrived.
+        success: the object was lifted, did not slip and, with a goal, arrived; the hand did not reach under the table.
         lifted: rise of the object's centre of mass.
         slip: of the object in the hand while it was held.
         penetration, penetration_mean: overlap of the hand's capsules and the object while it was held, deepest and mean.

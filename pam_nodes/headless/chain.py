@@ -31,7 +31,7 @@ class ChainOptions:
         """Raise for what can be seen to be wrong with the later stages before the first one begins."""
         machine(self.compute)
         self.render.check()
-        self.frames.sampling.check()
+        self.frames.check()
         self.clips.sampling.check()
         self.flux.check()
         filmed = (self.render.camera.width, self.render.camera.height)

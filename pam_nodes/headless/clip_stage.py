@@ -19,7 +19,7 @@ from .cogvideox_models import CogVideoXModels
 from .compute import Compute, Machine, machine
 from .condition_files import digest_of_clip, leave_out, read_conditions
 from .files import digest_of, read_picture
-from .frame_stage import check_size, worded
+from .frame_stage import OBJECT, check_size, object_of
 from .manifest import Manifest, open_manifest
 from .pose_stage import Bars, no_bars
 from .render_stage import check_names
@@ -106,7 +106,7 @@ def make_clips(
     require_av()
     place = machine(compute)
     sources = [_sources(folder, frame, options, models) for folder, frame in pairs]
-    manifest = open_manifest(out, "motion", {**options.settings(), **compute.look, "models": models.stamp}, overwrite)
+    manifest = open_manifest(out, "motion", {**options.settings(), **place.look, "models": models.stamp}, overwrite)
     paths, jobs = [], []
     for (folder, frame), source in zip(pairs, sources, strict=True):
         for seed in options.seeds:
@@ -132,7 +132,7 @@ def _sources(folder: Path, frame: Path, options: ClipOptions, models: CogVideoXM
     clip, about = _read(folder, options, models)
     read_picture(frame)
     made_of = {"conditions": digest_of_clip(clip), "first_frame": digest_of(frame), "motion": about.get("motion_sha256")}
-    return {**made_of, "prompt": worded(options.prompt, about)}
+    return {**made_of, "prompt": options.prompt.replace(OBJECT, object_of(about))}
 
 
 def _read(folder: Path, options: ClipOptions, models: CogVideoXModels) -> tuple[ConditionVideo, dict]:
@@ -153,6 +153,7 @@ def check_clip(size: tuple[int, int], length: int, models: CogVideoXModels, what
 
 def _film(jobs: list[Job], models: CogVideoXModels, options: ClipOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
     """Load what is needed, one network after the other, and make the clips."""
+    log.info("loading the control, the text encoder and CogVideoX")
     control = models.control(place)
     texts = sorted({options.negative, *(job.facts["prompt"] for job in jobs)})
     prompts = dict(zip(texts, encode_prompts(*models.text(place), texts, place), strict=True))

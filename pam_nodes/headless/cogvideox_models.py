@@ -21,7 +21,7 @@ from ..weights import require_complete
 from .compute import Machine, require
 from .files import stamp_of
 from .flux_models import filled
-from .mini_text import load_t5
+from .text_encoders import load_t5, t5_in_4_bits
 
 PARTS = ("model_index.json", "text_encoder", "tokenizer", "transformer", "scheduler", "vae")
 NOISE_SCHEDULE = {
@@ -110,14 +110,7 @@ class CogVideoXFolder:
     def text(self, machine: Machine) -> tuple[Any, int]:
         from diffusers import CogVideoXImageToVideoPipeline
 
-        parts: dict[str, Any] = {"transformer": None, "vae": None}
-        config = machine.quantization("transformers")
-        if config is not None:
-            from transformers import T5EncoderModel
-
-            parts["text_encoder"] = T5EncoderModel.from_pretrained(
-                self.folder / "text_encoder", quantization_config=config, dtype=machine.dtype, local_files_only=True
-            )
+        parts = {"transformer": None, "vae": None, **t5_in_4_bits(self.folder / "text_encoder", machine)}
         pipeline = CogVideoXImageToVideoPipeline.from_pretrained(self.folder, torch_dtype=machine.dtype, local_files_only=True, **parts)
         return pipeline, int(self._json("transformer/config.json").get("max_text_seq_length", 226))
 

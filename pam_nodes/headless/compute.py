@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -36,11 +37,6 @@ class Compute:
     quantize: str = "none"
     offload: str = "none"
 
-    @property
-    def look(self) -> dict[str, str]:
-        """What of it changes the result."""
-        return {"dtype": self.dtype, "quantize": self.quantize}
-
 
 @dataclass(frozen=True)
 class Machine:
@@ -50,6 +46,11 @@ class Machine:
     dtype: torch.dtype
     quantize: str
     offload: str
+
+    @property
+    def look(self) -> dict[str, str]:
+        """What of it changes the result, for the record."""
+        return {"dtype": str(self.dtype).removeprefix("torch."), "quantize": self.quantize}
 
     def place(self, module: nn.Module, by_block: bool = False) -> nn.Module:
         """Make a sampling network ready: quantised storage, then the device or the hooks that bring its parts there.
@@ -120,8 +121,7 @@ class Machine:
         """The config that ``from_pretrained`` of "diffusers" or "transformers" takes for nf4, None otherwise."""
         if self.quantize != "nf4":
             return None
-        package = __import__(library)
-        return package.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=self.dtype)
+        return import_module(library).BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=self.dtype)
 
 
 def _quantised(module: nn.Module) -> bool:

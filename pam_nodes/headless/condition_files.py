@@ -1,8 +1,7 @@
 """Condition clips as folders: pictures people and other programs can open, exact labels beside them.
 
 ``conditions.json`` says fps, style and how everything was made; each modality is a folder of PNGs or one .mp4; ``labels.npz`` holds
-metric depth, instance ids, the hands' joints and the camera. Folders of other programs are read too: pictures or clips by the pack's
-names or PAM's.
+metric depth, instance ids, joints and the camera. Folders of other programs are read too: pictures or clips by the pack's names or PAM's.
 """
 
 from __future__ import annotations
@@ -28,8 +27,9 @@ from .words import check_word
 log = logging.getLogger(__name__)
 NAME, FORMAT, VERSION = "conditions.json", "pam_conditions", 1
 LABELS, PREVIEW = "labels.npz", "preview"
-JOINTS = ("pixels", "visibility", "z", "sides")
-"""Of ``HandKeypoints``, in the labels with "joints_" before them."""
+PER_PIXEL = ("metric_depth", "instance_ids")
+PER_FRAME = ("joints", "joints_visibility")
+"""Entries of the labels."""
 OTHER_NAMES = {
     "segmentation": ("seg_mask", "seg"),
     "keypoints": ("hand_keypoints", "hand"),
@@ -70,10 +70,8 @@ def write_conditions(
         else:
             for index, frame in enumerate(frames):
                 save_picture(folder / name / f"{index:05}.png", frame)
-    labels = {"intrinsics": camera.intrinsics, "world_to_camera": camera.world_to_camera}
-    labels |= {name: getattr(clip, name) for name in ("metric_depth", "instance_ids") if getattr(clip, name) is not None}
-    if clip.joints is not None:
-        labels |= {f"joints_{name}": value for name in JOINTS if (value := getattr(clip.joints, name)) is not None}
+    labels = {"intrinsics": camera.intrinsics, "world_to_camera": camera.world_to_camera, **_joint_labels(clip.joints)}
+    labels |= {name: getattr(clip, name) for name in PER_PIXEL if getattr(clip, name) is not None}
     stream = io.BytesIO()
     np.savez_compressed(stream, **labels)
     save_bytes(folder / LABELS, stream.getvalue())
@@ -82,6 +80,14 @@ def write_conditions(
     content |= {"fps": clip.fps, "style": clip.style, "num_hands": clip.num_hands, "object_labels": list(clip.object_labels)}
     save_json(folder / NAME, {**facts, **content, "sources": dict(clip.sources), "modalities": list(present)})
     progress(len(pictures), len(pictures))
+
+
+def _joint_labels(joints: HandKeypoints | None) -> dict[str, np.ndarray]:
+    """``joints`` (T, n, 21, 2) pixels, ``joints_visibility`` and ``joints_z`` (T, n, 21), ``joints_sides`` (n,)."""
+    if joints is None:
+        return {}
+    labels = {"joints": joints.pixels, "joints_visibility": joints.visibility, "joints_sides": np.array(joints.sides)}
+    return labels if joints.z is None else {**labels, "joints_z": joints.z}
 
 
 def _clear(folder: Path) -> None:
@@ -146,9 +152,10 @@ def one_frame(video: ConditionVideo, frame: int) -> ConditionVideo:
     length = video.shape[0]
     if not -length <= frame < length:
         raise ValueError(f"Expected a frame between 0 and {length - 1}, found {frame}: the conditions have {length} frames.")
-    names = (*MODALITIES, "metric_depth", "instance_ids")
+    frame = range(length)[frame]
+    names = (*MODALITIES, *PER_PIXEL)
     frames = {name: getattr(video, name)[[frame]] for name in names if getattr(video, name) is not None}
-    return replace(video, **frames)
+    return replace(video, **frames, flow=None, joints=video.joints and video.joints.frames(slice(frame, frame + 1)))
 
 
 def leave_out(video: ConditionVideo, names: tuple[str, ...]) -> ConditionVideo:
@@ -186,26 +193,23 @@ def _frames(folder: Path, name: str) -> np.ndarray | None:
 
 
 def _labelled(video: ConditionVideo, folder: Path) -> ConditionVideo:
-    """The clip with exact depth and ids, if the folder has them for these pictures."""
+    """The clip with exact depth, ids and joints, if the folder has them for these pictures."""
     path = folder / LABELS
     if not path.is_file():
         return video
     try:
         with np.load(path, allow_pickle=False) as file:
-            labels = {name: file[name] for name in ("metric_depth", "instance_ids") if name in file.files}
-            joints = {name: file[f"joints_{name}"] for name in JOINTS if f"joints_{name}" in file.files}
+            names = (*PER_PIXEL, "joints", "joints_visibility", "joints_sides", "joints_z")
+            labels = {name: file[name] for name in names if name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"Expected depth and ids in {path}, could not read it ({error}): delete it or render again.") from error
-    if any(values.shape != video.shape for values in labels.values()):
+    pixels = {name: labels.pop(name) for name in PER_PIXEL if name in labels}
+    length, height, width = video.shape
+    if any(values.shape != video.shape for values in pixels.values()) or any(len(labels.get(n, ())) not in (0, length) for n in PER_FRAME):
         log.warning("%s is of another size than the pictures and is left out.", path)
         return video
-    return replace(video, **labels, joints=_joints(joints, video))
-
-
-def _joints(found: dict[str, np.ndarray], video: ConditionVideo) -> HandKeypoints | None:
-    """The hands' joints of a clip's labels, None if there are none or they are of another clip."""
-    length, height, width = video.shape
-    if not {"pixels", "visibility", "sides"} <= found.keys() or len(found["pixels"]) != length:
-        return None
-    sides = tuple(str(side) for side in found["sides"])
-    return HandKeypoints(found["pixels"], found["visibility"], sides, width, height, found.get("z"))
+    joints = None
+    if set(PER_FRAME) <= set(labels):
+        sides = tuple(str(side) for side in labels["joints_sides"])
+        joints = HandKeypoints(labels["joints"], labels["joints_visibility"], sides, width, height, labels.get("joints_z"))
+    return replace(video, **pixels, joints=joints)

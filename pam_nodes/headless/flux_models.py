@@ -21,7 +21,7 @@ from ..weights import require_complete
 from .compute import Machine, require
 from .files import stamp_of
 from .flux_single_file import load_single_file, read_config
-from .mini_text import load_clip, load_t5
+from .text_encoders import load_clip, load_t5, t5_in_4_bits
 
 TEXT_PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 
@@ -46,7 +46,7 @@ class FluxModels(Protocol):
 
     def control(self, machine: Machine) -> HOIFluxControl: ...
 
-    def text(self, machine: Machine) -> Any:
+    def text(self, machine: Machine) -> tuple[Any, int]:
         """A FluxPipeline of the text encoders alone, and the tokens of a prompt."""
 
     def transformer(self, machine: Machine) -> nn.Module: ...
@@ -81,7 +81,7 @@ class FluxFolder:
         if missing:
             raise FileNotFoundError(
                 f"Expected FLUX.1 in diffusers' layout in {self.folder}, found no {', '.join(missing)}: download the folders of "
-                "black-forest-labs/FLUX.1-dev; a single file is given with --transformer."
+                "black-forest-labs/FLUX.1-dev; a transformer in one file is given with --flux-file."
             )
         for file in (self.control_file, self.single_file):
             if file is not None and not file.exists():
@@ -104,14 +104,7 @@ class FluxFolder:
     def text(self, machine: Machine) -> tuple[Any, int]:
         from diffusers import FluxPipeline
 
-        config = machine.quantization("transformers")
-        parts: dict[str, Any] = {"transformer": None, "vae": None}
-        if config is not None:
-            from transformers import T5EncoderModel
-
-            parts["text_encoder_2"] = T5EncoderModel.from_pretrained(
-                self.folder / "text_encoder_2", quantization_config=config, dtype=machine.dtype, local_files_only=True
-            )
+        parts = {"transformer": None, "vae": None, **t5_in_4_bits(self.folder / "text_encoder_2", machine)}
         pipeline = FluxPipeline.from_pretrained(self.folder, torch_dtype=machine.dtype, local_files_only=True, **parts)
         return pipeline, 512
 

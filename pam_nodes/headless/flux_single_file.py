@@ -68,11 +68,18 @@ def _count(shapes: dict[str, tuple[int, ...]], name: str) -> int:
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Shape of each tensor, as torch has it, read from the header."""
     if path.suffix == ".gguf":
-        from gguf import GGUFReader
-
-        return {tensor.name: tuple(int(n) for n in reversed(tensor.shape)) for tensor in GGUFReader(str(path)).tensors}
+        return _gguf_shapes(path)
     try:
         with safe_open(str(path), framework="pt") as file:
             return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"Expected a .safetensors or .gguf file, could not read {path.name} ({error}).") from error
+
+
+def _gguf_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    from gguf import GGUFReader
+
+    try:
+        return {tensor.name: tuple(int(n) for n in reversed(tensor.shape)) for tensor in GGUFReader(str(path)).tensors}
+    except (ValueError, IndexError, KeyError, OverflowError) as error:
+        raise ValueError(f"Expected a .gguf file of a Flux transformer, could not read {path.name} ({error}).") from error

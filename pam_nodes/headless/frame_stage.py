@@ -14,6 +14,8 @@ from ..appearance.hints import hint_frames
 from ..appearance.looks import look_warnings
 from ..conditions.pack import resized
 from ..conditions.video import ConditionVideo
+from ..prompting.compose import Wording, compose, object_words
+from ..prompting.presets import PRESETS
 from .compute import Compute, Machine, machine
 from .condition_files import digest_of_clip, leave_out, one_frame, read_conditions
 from .files import save_picture
@@ -22,8 +24,11 @@ from .flux_models import FluxModels
 from .manifest import Manifest, open_manifest
 from .pose_stage import Bars, no_bars
 from .render_stage import check_names
+from .words import check_word
 
 log = logging.getLogger(__name__)
+OBJECT = "{object}"
+"""Stands for the object's name in a prompt."""
 STEP = 16
 """Pixels of which width and height are multiples."""
 
@@ -34,6 +39,7 @@ class FrameOptions:
 
     Attributes:
         prompt, negative: words; ``{object}`` stands for the object's name. The negative prompt acts with ``sampling.cfg`` above 1.
+        wording: a preset of ``prompting`` that words each picture anew, by its seed, instead of the prompt; None for none.
         sampling: how.
         seeds: a picture for each.
         frame: of the conditions that guides it.
@@ -44,12 +50,19 @@ class FrameOptions:
 
     prompt: str
     negative: str = ""
+    wording: str | None = None
     sampling: FluxSampling = field(default_factory=FluxSampling)
     seeds: tuple[int, ...] = (42,)
     frame: int = 0
     size: tuple[int, int] | None = None
     style: str | None = None
     without: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raise ValueError for what makes no sense."""
+        self.sampling.check()
+        if self.wording is not None:
+            check_word(self.wording, tuple(PRESETS), "wording")
 
     def settings(self) -> dict:
         """What decides the result but for the seed, for the record."""
@@ -99,16 +112,17 @@ def make_frames(
     Raises:
         ValueError, FileNotFoundError, ImportError: input that cannot work, found before the large networks are loaded.
     """
-    options.sampling.check()
+    options.check()
     check_names(folders)
     models.check()
     place = machine(compute)
     scenes = [_read(folder, options) for folder in folders]
-    manifest = open_manifest(out, "appearance", {**options.settings(), **compute.look, "models": models.stamp}, overwrite)
+    manifest = open_manifest(out, "appearance", {**options.settings(), **place.look, "models": models.stamp}, overwrite)
     paths, jobs = [], []
     for folder, (clip, sources) in zip(folders, scenes, strict=True):
         for seed in options.seeds:
-            name, facts = f"{folder.stem}_frame{seed}.png", {**sources, "seed": seed}
+            name = f"{folder.stem}_frame{seed}.png"
+            facts = {**sources, "seed": seed, "prompt": _prompt(options, seed, sources["object"])}
             paths.append(manifest.path_of(name))
             if not manifest.finished(name, **facts):
                 jobs.append(Job(name, clip, facts))
@@ -118,9 +132,9 @@ def make_frames(
     return paths
 
 
-def worded(prompt: str, about: dict) -> str:
-    """A prompt with the clip's object in place of ``{object}``."""
-    return prompt.replace("{object}", next(iter(about.get("objects", [])), "object"))
+def object_of(about: dict) -> str:
+    """What a clip's first object is called, in words."""
+    return object_words(next(iter(about.get("objects", [])), "object"))
 
 
 def check_size(size: tuple[int, int], what: str) -> None:
@@ -138,11 +152,18 @@ def _read(folder: Path, options: FrameOptions) -> tuple[ConditionVideo, dict]:
     size = options.size or (width, height)
     check_size(size, folder.name)
     clip = resized(clip, *size)
-    return clip, {"conditions": digest_of_clip(clip), "motion": about.get("motion_sha256"), "prompt": worded(options.prompt, about)}
+    return clip, {"conditions": digest_of_clip(clip), "motion": about.get("motion_sha256"), "object": object_of(about)}
+
+
+def _prompt(options: FrameOptions, seed: int, name: str) -> str:
+    if options.wording is None:
+        return options.prompt.replace(OBJECT, name)
+    return compose(Wording(options.wording, fields={"object": name}), seed)[0].text
 
 
 def _paint(jobs: list[Job], models: FluxModels, options: FrameOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
     """Load what is needed, one network after the other, and make the pictures."""
+    log.info("loading the ControlNet, the text encoders and Flux")
     control = models.control(place)
     hints = [_hint(job, control.config) for job in jobs]
     prompts = _prompts(models, place, jobs, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..motion.schedule import NEGATIVE_PROMPT
+from ..prompting.presets import PRESETS
 from .clip_stage import ClipOptions
 from .cogvideox import ClipSampling
 from .flux import FluxSampling
@@ -17,15 +17,13 @@ RELEASED_SIZE = (640, 480)
 
 MINI_PROMPT = "a light skin hand reaching for a red {object} on a grey table, bright light"
 MINI_CLIP_PROMPT = "a light skin hand picking up a red {object} on a grey table, bright light"
-PROMPT = "A hand is trying to grasp something"
-CLIP_PROMPT = "A man is in a lab trying to grasp something."
 
 
 def frame_options(mini: bool, released: bool) -> FrameOptions:
     """Of the appearance stage. Released: PAM's shift of the times and noise of the device."""
     if mini:
         return FrameOptions(MINI_PROMPT, sampling=FluxSampling(steps=20, cfg=1.5, shift="none"))
-    options = FrameOptions(PROMPT)
+    options = FrameOptions(PRESETS["PAM appearance"].template)
     if released:
         return replace(options, sampling=replace(options.sampling, shift="released", noise="device"), size=RELEASED_SIZE)
     return options
@@ -35,7 +33,8 @@ def clip_options(mini: bool, released: bool) -> ClipOptions:
     """Of the motion stage. Released: latents of pictures are drawn, noise of the device, grey clips in unused slots."""
     if mini:
         return ClipOptions(MINI_CLIP_PROMPT, sampling=ClipSampling(steps=20, scheduler="ddim", guidance=1.0, dynamic=False))
-    options = ClipOptions(CLIP_PROMPT, NEGATIVE_PROMPT, size=SIZE)
+    wording = PRESETS["PAM motion"]
+    options = ClipOptions(wording.template, wording.negative, size=SIZE)
     if released:
         return replace(options, sampling=replace(options.sampling, noise="device", draw=True, unused="grey"))
     return options

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import logging
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from .motion_files import read_motion_file
 from .pose_stage import Bars, no_bars
 from .scene import HandChoice, ObjectChoice, Vector
 from .words import PICTURES, check_word
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,13 @@ class RenderOptions:
     pictures: str = "png"
     renderer: str = "auto"
 
+    def hands(self) -> list[HandChoice]:
+        """The models to read files with: those chosen; the hand of the pack is there for both sides."""
+        if self.second_hand is not None:
+            return [self.hand, self.second_hand]
+        other = {"right": "left", "left": "right"}[self.hand.side]
+        return [self.hand] if self.hand.file is not None else [self.hand, replace(self.hand, side=other)]
+
     def check(self) -> None:
         """Raise ValueError for words that are none."""
         check_word(self.pictures, PICTURES, "kind of picture")
@@ -153,8 +163,7 @@ def render_motions(motions: list[Path], options: RenderOptions, out: Path, overw
     """
     options.check()
     check_names(motions)
-    choices = (options.hand, options.second_hand)
-    hands = {choice.side: choice.load() for choice in choices if choice is not None}
+    hands = {choice.side: choice.load() for choice in options.hands()}
     meshes = [choice.load() for choice in options.objects]
     manifest = open_manifest(out, "render", options.settings(), overwrite)
     folders = []
@@ -165,6 +174,8 @@ def render_motions(motions: list[Path], options: RenderOptions, out: Path, overw
         if manifest.finished(name, motion=digest):
             continue
         trajectory, notes = read_motion_file(motion, hands, meshes)
+        for note in notes:
+            log.info("%s: %s", motion.name, note)
         camera = options.camera.build(trajectory)
         look = None if options.preview is None else Look(skin=SKIN_TONES[options.preview])
         drawing = {"normals": options.normals, "backend": options.renderer, "look": look, "progress": bars(f"render {motion.stem}")}

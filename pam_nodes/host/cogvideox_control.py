@@ -51,7 +51,8 @@ class ControlRun:
 
     def __call__(self, executor, x, timestep, context, ofs, transformer_options, **kwargs):
         sigma = transformer_options.get("sigmas")
-        if sigma is not None and not self.sigmas[1] <= float(sigma[0]) <= self.sigmas[0]:
+        outside = sigma is not None and not self.sigmas[1] <= float(sigma[0]) <= self.sigmas[0]
+        if outside or self.strength == 0:
             return executor(x, timestep, context, ofs, transformer_options, **kwargs)
         control, base = self.patch.model, executor.class_obj
         frames = _frames(x, transformer_options)

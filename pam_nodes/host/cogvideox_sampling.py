@@ -14,6 +14,8 @@ from ..motion.schedule import PRESETS, alphas_cumprod, guidance_at, trailing_ste
 from .cogvideox_model import base_of
 
 log = logging.getLogger(__name__)
+TRACE = 5e-8
+"""Share of signal that the host leaves in its last training step, where diffusers leaves none."""
 
 
 def sigmas_of(model, steps: int, denoise: float = 1.0) -> torch.Tensor:
@@ -52,10 +54,10 @@ def sample_cogvideox_dpm(model, x, sigmas, extra_args=None, callback=None, disab
 
 
 def _signal(sigma: float, table: torch.Tensor) -> float:
-    """Share of signal at a noise level; that of the nearest training step where the level is one of the table's."""
+    """Share of signal at a noise level; exactly a training step's where the level is one of theirs, none for the host's trace."""
     signal = 1 / (sigma * sigma + 1)
     nearest = float(table[(table - signal).abs().argmin()])
-    return nearest if abs(nearest - signal) < 1e-6 else signal
+    return nearest if abs(nearest - signal) < (1e-4 * signal if nearest else TRACE) else signal
 
 
 class MovingGuider(comfy.samplers.CFGGuider):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import comfy.ldm.cogvideo.vae
 import comfy.model_management
 import comfy.utils
@@ -14,7 +16,7 @@ from ..motion.frames import latent_length, padding, require_decodable
 from .cogvideox_model import base_of
 from .condition_latents import Encoding, encode
 
-FITS = ("stretch", "crop", "pad")
+log = logging.getLogger(__name__)
 
 
 def start_from_image(
@@ -42,7 +44,7 @@ def start_from_image(
     base = None if model is None else base_of(model)
     before = 0 if base is None else padding(frames, base.patch_size_t)
     if base is not None:
-        _require_size(base, width, height)
+        _require_positions(base, width, height, frames, in_windows="context_handler" in model.model_options)
     latent = torch.zeros(1, 16, frames + before, height // 8, width // 8, device=comfy.model_management.intermediate_device())
     if image is not None:
         first = encode(vae, fitted(image[:1], width, height, fit), Encoding())
@@ -75,10 +77,19 @@ def _in_eights(vae) -> bool:
     return isinstance(vae.first_stage_model, comfy.ldm.cogvideo.vae.AutoencoderKLCogVideoX)
 
 
-def _require_size(base, width: int, height: int) -> None:
-    if base.pam.learned and (width // 8, height // 8) != base.pam.sample[:2]:
-        wanted = f"{base.pam.sample[0] * 8} x {base.pam.sample[1] * 8}"
+def _require_positions(base, width: int, height: int, frames: int, in_windows: bool) -> None:
+    """Raise ValueError for a size or a length that a model with stored positions has none for."""
+    if not base.pam.learned:
+        return
+    wide, high, most = base.pam.sample
+    if (width // 8, height // 8) != (wide, high):
+        wanted = f"{wide * 8} x {high * 8}"
         raise ValueError(f"Expected {wanted} pixels, the only size this model has positions for, found {width} x {height}: use {wanted}.")
+    if frames > most and not in_windows:
+        raise ValueError(
+            f"Expected at most {4 * most - 3} frames, for which this model has positions, found {4 * frames - 3}: connect the MODEL of "
+            "CogVideoX Long Video (PAM)."
+        )
 
 
 def fitted(image: torch.Tensor, width: int, height: int, fit: str) -> torch.Tensor:
@@ -87,6 +98,9 @@ def fitted(image: torch.Tensor, width: int, height: int, fit: str) -> torch.Tens
     if not torch.isfinite(image).all():
         raise ValueError("Expected a start image, found NaN in it: the node before it failed, look at its preview.")
     pixels = image.movedim(-1, 1)
+    stretch = pixels.shape[3] / pixels.shape[2] / (width / height)
+    if fit == "stretch" and not 0.8 < stretch < 1.25:
+        log.warning("The start image is %s x %s and is stretched to %s x %s: fit can crop or pad it.", *pixels.shape[3:1:-1], width, height)
     if fit == "pad":
         scale = min(width / pixels.shape[3], height / pixels.shape[2])
         size = (max(1, round(pixels.shape[3] * scale)), max(1, round(pixels.shape[2] * scale)))

@@ -14,7 +14,7 @@ import torch
 
 from ..conditions.video import ConditionVideo
 from ..motion.frames import latent_length
-from ..motion.slots import SlotLatents
+from ..motion.slots import UNUSED, SlotLatents
 from ..progress import Progress
 
 KEPT = 32
@@ -59,6 +59,8 @@ def encode_slots(
         ValueError: no modality of the control is there, or the length is not 4k + 1.
     """
     latent_length(conditions.shape[0])
+    if unused not in UNUSED:
+        raise ValueError(f"Expected one of {', '.join(UNUSED)} for unused conditions, found {unused}.")
     used = [name for name in slots if getattr(conditions, name) is not None and strengths.get(name, 1.0) != 0]
     if not used:
         raise ValueError(
@@ -73,17 +75,20 @@ def encode_slots(
             clip, first = (process_in(encode(vae, part, encoding)) * factor for part in (pictures, pictures[:1]))
             result.append(SlotLatents(clip, first))
         else:
-            result.append(_unused(unused, conditions.shape, vae, process_in, encoding))
+            result.append(_unused(unused, conditions, name, vae, process_in, encoding))
     progress(len(slots), len(slots))
     return result
 
 
-def _unused(unused: str, shape: tuple[int, int, int], vae, process_in, encoding: Encoding) -> SlotLatents:
+def _unused(unused: str, conditions: ConditionVideo, name: str, vae, process_in, encoding: Encoding) -> SlotLatents:
+    """What stands for a condition that is missing or at strength 0; the released evaluation shows its first picture if there is one."""
     if unused == "zero latents":
         return SlotLatents()
-    grey = torch.full((*shape, 3), 0.5)
-    first = process_in(encode(vae, grey[:1], encoding))
-    return SlotLatents(process_in(encode(vae, grey, encoding)) if unused == "grey" else None, first)
+    pictures = torch.full((*conditions.shape, 3), 0.5)
+    if unused == "released evaluation" and getattr(conditions, name) is not None:
+        pictures = _floats(conditions, name)
+    first = process_in(encode(vae, pictures[:1], encoding))
+    return SlotLatents(process_in(encode(vae, pictures, encoding)) if unused == "grey" else None, first)
 
 
 def _floats(conditions: ConditionVideo, name: str) -> torch.Tensor:

@@ -9,11 +9,6 @@ import torch
 from torch import Tensor
 
 TRAIN_STEPS = 1000
-NEGATIVE_PROMPT = (
-    "The video is not of a high quality, it has a low resolution. Watermark present in each frame. The background is solid. "
-    "Strange body and strange trajectory. Distortion."
-)
-"""Negative prompt of PAM's evaluation."""
 GUIDANCES = ("released", "constant", "ramp")
 
 

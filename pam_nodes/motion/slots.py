@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 UNUSED = ("zero latents", "released evaluation", "grey")
-"""What a slot without a condition holds (specs: pam_reference 3.5, 4.4; diffusion 4): nothing; nothing beside a grey first frame, as
-PAM's DexYCB and OAKINK2 evaluation has for normals; or a clip of grey pictures, as its evaluation in the wild."""
+"""What a slot without a condition holds (specs: pam_reference 3.5, 4.4; diffusion 4): nothing; nothing beside its first picture, grey if
+there is none, as in PAM's DexYCB and OAKINK2 evaluation; or a clip of grey pictures, as in its evaluation in the wild."""
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,13 @@ class PAMScoreHOIFrames(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, conditions, frame, object_color) -> io.NodeOutput:
-        from ..assess.ranking import rank_pictures
+        from ..assess.ranking import rank_pictures, the_only
         from ..host.progress import reporter
         from .tensors import bytes_of, image
 
         pictures = [picture for batch in images for picture in bytes_of(batch)]
-        ranking = rank_pictures(pictures, conditions[0], frame[0], object_color, reporter())
+        bundle, at = the_only(conditions, "condition bundle"), the_only(frame, "frame")
+        ranking = rank_pictures(pictures, bundle, at, object_color, reporter())
         return io.NodeOutput(ranking.scores, image(ranking.annotated), ranking.report, ranking.best, ui={"text": [ranking.report]})
 
 

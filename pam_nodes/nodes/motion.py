@@ -181,8 +181,9 @@ class PAMApplyHOIControlCogVideoX(io.ComfyNode):
                     default="zero latents",
                     optional=True,
                     advanced=True,
-                    tooltip="What a condition the control knows but the bundle lacks is filled with. released evaluation: nothing beside a "
-                    "grey first frame, as in PAM's DexYCB and OAKINK2 evaluation. grey: grey pictures, as in its simulations.",
+                    tooltip="What fills a condition that the control knows but the bundle lacks. released evaluation: its first picture "
+                    "(grey if missing) and nothing after it, as in PAM's DexYCB and OAKINK2 evaluation. grey: grey pictures, "
+                    "as in its simulations.",
                 ),
                 io.Combo.Input(
                     "encoding",

@@ -9,12 +9,12 @@ from pam_nodes.assess import score as score_module
 from pam_nodes.assess.consistency import ClipDemands, flicker, judge_clip, measure_clip, plot_clip
 from pam_nodes.assess.expected import HAND, OBJECT, expected
 from pam_nodes.assess.landmarks import available
-from pam_nodes.assess.ranking import item_of, pick_frame, rank_pictures
+from pam_nodes.assess.ranking import item_of, pick_frame, rank_pictures, the_only
 from pam_nodes.conditions.flow import UNKNOWN, VISIBLE, FlowVideo
 from pam_nodes.conditions.pack import pack_images, resized
 from pam_nodes.conditions.video import ConditionVideo
 
-from .clips import perfect
+from .clips import perfect, two_hands
 
 
 @pytest.fixture
@@ -84,6 +84,20 @@ def test_plot_shows_every_measure():
     assert plot_clip(quality, ClipDemands()).shape == (480, 640, 3)
 
 
+def test_measuring_reports_and_can_be_stopped():
+    video, pictures = perfect()
+    heard = []
+    measure_clip(pictures, video, lambda done, total: heard.append((done, total)))
+    assert heard == [(done, 12) for done in range(1, 12)]
+
+    def stop(done, total):
+        if done == 8:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        measure_clip(pictures, video, stop)
+
+
 def test_flicker_is_the_mean_change_of_the_background():
     grey = np.zeros((3, 4, 6), np.float32)
     grey[1, :, :3] = 10
@@ -139,8 +153,22 @@ def test_best_picture_is_the_one_of_the_frame(needs_detector):
     assert ranking.frames[3].color.name == "blue" and ranking.frames[3].color.agreement > 0.7
     assert ranking.report.splitlines()[3].startswith("* 3: ") and "right hand" in ranking.report
     assert ranking.annotated.shape == (6, 356, 480, 3)
+    odd = rank_pictures(pictures[3:4], video, 3, ["metallic"])
+    assert odd.frames[0].color.agreement is None and "no colours that are known: metallic" in odd.report
     wrong = rank_pictures(pictures[3:4], video, 3, ["red"])
     assert wrong.scores[0] < ranking.scores[3] - 0.1
+
+
+def test_both_hands_are_looked_for(needs_detector):
+    video, picture = two_hands()
+    found = rank_pictures(picture, video).frames[0]
+    assert [hand.side for hand in found.hands] == ["right", "left"] and all(hand.present and hand.error < 0.15 for hand in found.hands)
+    rows, columns = np.nonzero(video.instance_ids[0] == 2)
+    covered = picture.copy()
+    covered[0, rows.min() - 5 : rows.max() + 5, columns.min() - 5 : columns.max() + 5] = 128
+    missing = rank_pictures(covered, video).frames[0]
+    assert missing.hands[0].present and not missing.hands[1].present and missing.hand < found.hand - 0.3
+    assert found.color is None and "object" not in rank_pictures(picture, video).report
 
 
 def test_pictures_of_different_sizes_are_ranked_together():
@@ -182,3 +210,6 @@ def test_picking():
         with pytest.raises(ValueError, match=message):
             pick_frame(*arguments)
     assert item_of(["a"], 2, 3, "") == "a" and item_of(["a", "b", "c"], 2, 3, "") == "c" and item_of([], 2, 3, "-") == "-"
+    assert the_only(["a"], "frame") == "a"
+    with pytest.raises(ValueError, match="Expected one condition bundle for all pictures, found 2"):
+        the_only(["a", "b"], "condition bundle")

@@ -6,17 +6,7 @@ import numpy as np
 import pytest
 
 from pam_nodes.assess.expected import expected
-from pam_nodes.assess.landmarks import (
-    INPUT,
-    MODEL,
-    HandCrop,
-    HandLandmarker,
-    available,
-    crop_of_fingers,
-    crop_of_joints,
-    crop_of_mask,
-    cut_out,
-)
+from pam_nodes.assess.landmarks import INPUT, MODEL, HandCrop, HandLandmarker, available, crop_of_joints, crop_of_mask, cut_out
 
 from .clips import perfect
 
@@ -60,21 +50,6 @@ def test_crop_of_an_upright_hand_is_not_turned_and_turns_with_it():
     assert np.isclose((quarter.angle - crop.angle) % (2 * np.pi), np.pi / 2) and np.isclose(quarter.size, crop.size)
 
 
-def test_crop_of_fingers_holds_every_joint():
-    joints = expected(perfect()[0], 2).hands[0].pixels
-    crop = crop_of_fingers(joints)
-    inside = (joints - crop.centre) @ crop.axes.T / crop.size
-    assert np.abs(inside).max() == pytest.approx(0.5 / 1.45)
-
-
-def test_the_surer_crop_counts(landmarker):
-    video, pictures = perfect()
-    good = expected(video, 0).hands[0].crops[0]
-    bad = HandCrop((10.0, 10.0), 30.0)
-    found = landmarker.find(pictures[0], bad, good)
-    assert found.presence > 0.6 and found.presence == landmarker.find(pictures[0], good).presence
-
-
 def test_crop_of_a_mask_holds_it():
     mask = np.zeros((50, 80), bool)
     mask[10:30, 20:70] = True
@@ -89,7 +64,7 @@ def test_hand_of_a_rendering_is_found_where_its_joints_are(landmarker, side):
     errors = []
     for t in range(len(pictures)):
         hand = expected(video, t).hands[0]
-        found = landmarker.find(pictures[t], *hand.crops)
+        found = landmarker.find(pictures[t], hand.crop)
         assert found.presence > 0.6
         errors.append(np.linalg.norm(found.pixels - hand.pixels, axis=1).mean() / hand.box)
     assert np.mean(errors) < 0.08
@@ -97,7 +72,7 @@ def test_hand_of_a_rendering_is_found_where_its_joints_are(landmarker, side):
 
 def test_sides_differ(landmarker):
     right, left = (
-        np.mean([landmarker.find(p, expected(video, t).hands[0].crops[0]).right for t, p in enumerate(pictures)])
+        np.mean([landmarker.find(p, expected(video, t).hands[0].crop).right for t, p in enumerate(pictures)])
         for video, pictures in (perfect("right"), perfect("left"))
     )
     assert right > left + 0.2
@@ -107,7 +82,7 @@ def test_landmarks_follow_a_turned_picture(landmarker):
     """The same picture turned by 90 degrees, with its crop: the landmarks turn with it."""
     video, pictures = perfect()
     hand = expected(video, 0).hands[0]
-    straight = landmarker.find(pictures[0], hand.crops[0])
+    straight = landmarker.find(pictures[0], hand.crop)
     width = pictures[0].shape[1]
     turned_joints = np.stack([hand.pixels[:, 1], width - 1 - hand.pixels[:, 0]], axis=1)
     turned = landmarker.find(np.rot90(pictures[0]).copy(), crop_of_joints(turned_joints))
@@ -117,7 +92,7 @@ def test_landmarks_follow_a_turned_picture(landmarker):
 
 def test_no_hand_is_found_where_there_is_none(landmarker):
     video, pictures = perfect()
-    crops = expected(video, 0).hands[0].crops
+    crop = expected(video, 0).hands[0].crop
     noise = np.random.default_rng(0).integers(0, 256, pictures[0].shape, dtype=np.uint8)
     for picture in (noise, np.full_like(noise, 140), pictures[0][::-1, ::-1].copy()):
-        assert landmarker.find(picture, *crops).presence < 0.2
+        assert landmarker.find(picture, crop).presence < 0.2

@@ -11,6 +11,7 @@ from pam_nodes.conditions.backends import chosen, numba_works
 from pam_nodes.conditions.clip import render_clip
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
 from pam_nodes.conditions.surface import resolve
+from pam_nodes.conditions.triangles import NEAR
 from pam_nodes.geometry.camera_build import orbit_camera
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import place_hand, preset_pose
@@ -68,6 +69,46 @@ def test_torch_draws_batches_as_single_frames(tracks):
     for t in range(3):
         for batch, single in zip((depth, ids, normals), drawer.render(t, 1), strict=True):
             assert (batch[t] == single[0]).all()
+
+
+def soup(seed):
+    """Triangles of every kind: large, tiny, thin, level, on pixel centres, double, flat, near and behind the eye; (V, 3), (F, 3)."""
+    rng = np.random.default_rng(seed)
+    centre, size = rng.uniform(-20, 180, (600, 1, 2)), 10 ** rng.uniform(-1.5, 1.5, (600, 1, 1))
+    pixels = centre + size * rng.normal(size=(600, 3, 2)) * rng.choice([1, 1, 1e-3], (600, 1, 2))
+    pixels[:150] = np.rint(pixels[:150])
+    pixels[150:200, 1, 1] = pixels[150:200, 0, 1]
+    pixels[200:210, 2] = pixels[200:210, 1]
+    pixels[:20] *= 5
+    points = lift(pixels.reshape(-1, 2), rng.uniform(0.3, 2.0, 1800), camera(160, 120))
+    points[1500:1560, 2] *= rng.choice([-1, 0.02], 60).astype(np.float32)
+    faces = np.arange(1800).reshape(600, 3)
+    return points, np.concatenate([faces, faces[300:310], faces[310:320, ::-1]])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_rasteriser_has_the_same_keys_of_any_triangles(seed, monkeypatch, skip_for):
+    import torch
+
+    from pam_nodes.conditions import raster_torch
+
+    points, faces = soup(seed)
+    cam = camera(160, 120)
+    keys = raster.rasterize(points, faces, cam.intrinsics, 160, 120)
+    _, owner, z = raster.seen(keys)
+    assert (keys != raster.EMPTY).mean() > 0.1 and len(np.unique(owner)) > 30
+    corners = np.maximum(points[faces[owner], 2], NEAR)
+    assert (z >= corners.min(axis=1) * (1 - 1e-6)).all() and (z <= corners.max(axis=1) * (1 + 1e-6)).all()
+    monkeypatch.setattr(raster, "HIDDEN_WORTH", 0)
+    np.testing.assert_array_equal(raster.rasterize(points, faces, cam.intrinsics, 160, 120), keys)
+    columns = tuple(torch.from_numpy(np.ascontiguousarray(axis)) for axis in points.T)
+    corners = tuple(torch.from_numpy(np.ascontiguousarray(corner)) for corner in faces.T)
+    np.testing.assert_array_equal(raster_torch.rasterize(columns, corners, 1, cam).numpy(), keys)
+    if not numba_works():
+        skip_for("numba", "numba cannot be imported.")
+    from pam_nodes.conditions import raster_numba
+
+    np.testing.assert_array_equal(raster_numba.rasterize(points, faces, cam.intrinsics, 160, 120), keys)
 
 
 def test_leaving_out_hidden_triangles_changes_nothing(tracks, monkeypatch):

@@ -139,6 +139,24 @@ def test_single_file(tmp_path, flux_folder, flux_control, prompt):
     np.testing.assert_array_equal(*pictures)
 
 
+def test_gguf_file(tmp_path, flux_folder, flux_control, prompt):
+    """A quantised transformer of the community's format is nearly the same."""
+    import gguf
+
+    path, kind = tmp_path / "flux.gguf", gguf.GGMLQuantizationType.Q8_0
+    writer = gguf.GGUFWriter(str(path), "flux")
+    for name, value in tiny.flux_transformer().state_dict().items():
+        value = value.numpy()
+        if value.ndim == 2 and value.shape[1] % 32 == 0:
+            writer.add_tensor(name, gguf.quants.quantize(value, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(name, value)
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    whole, small = (sample(FluxFolder(flux_folder, flux_control, file), prompt, FluxSampling(steps=2)).astype(int) for file in (None, path))
+    assert 0 < np.abs(whole - small).mean() < 2
+
+
 @pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
 def test_single_file_of_the_authors_is_recognised(tmp_path, prefix):
     """FLUX.1-dev's names and shapes give FLUX.1-dev's config (specs: diffusion 1.2)."""
@@ -195,8 +213,8 @@ def test_wrong_files_are_named(tmp_path, flux_folder, flux_control, cogvideox_co
     narrow = tiny.flux_control_file(tmp_path / "narrow.bin", tiny.FluxControlConfig(128, 1, 8, 8, False, (("depth",),)))
     with pytest.raises(ValueError, match="of 256 channels, found one for 128"):
         FluxFolder(flux_folder, narrow).control(CPU)
-    (tmp_path / "junk.gguf").write_bytes(b"GGUF")
-    with pytest.raises(ImportError, match="Expected gguf"):
-        FluxFolder(flux_folder, flux_control, tmp_path / "junk.gguf").check()
+    (tmp_path / "junk.gguf").write_bytes(b"GGUF and then something else")
+    with pytest.raises(ValueError, match=r"could not read junk\.gguf"):
+        FluxFolder(flux_folder, flux_control, tmp_path / "junk.gguf").control(CPU)
     with pytest.raises(ValueError, match="Expected a Flux transformer"):
         FluxFolder(flux_folder, flux_control, cogvideox_control).control(CPU)

@@ -16,7 +16,7 @@ from pam_nodes.appearance.flux_control import FluxControlConfig, HOIFluxControl
 from pam_nodes.appearance.schedule import sigmas
 from pam_nodes.mini.files import APPEARANCE
 
-from .mini_graphs import SIZE, appearance, conditions, node
+from .mini_graphs import SIZE, appearance, conditions, find, node, shipped
 
 WIDTH, HEIGHT = SIZE
 TEXT = "a tan skin hand reaching for a red mug on a white table, bright light"
@@ -267,3 +267,23 @@ def test_sampler_of_the_host_takes_the_levels(run_prompt, probed):
         sigmas=["r", 3], latent_image=["e", 0],
     )  # fmt: skip
     assert np.isfinite(picture(run_prompt, probed, prompt)).all()
+
+
+@pytest.mark.parametrize("name", ["appearance_flux_dev", "appearance_with_lora"])
+def test_shipped_workflow_runs_on_stand_ins(run_prompt, client, host, name):
+    """The graphs for FLUX.1-dev, run small: models of the mini stage, a random double net and LoRA instead of the files people bring."""
+    prompt = shipped(name, client.object_info())
+    stand_ins = {"UNETLoader": ["mini", 0], "DualCLIPLoader": ["mini", 1], "VAELoader": ["mini", 2], "PAMLoadHOIControlNetFlux": ["net", 0]}
+    loaders = {key: stand_ins[item["class_type"]] for key, item in prompt.items() if item["class_type"] in stand_ins}
+    small = {"width": 96, "height": 64, "steps": 2, "lora_name": "small.safetensors", "expand": 4}
+    for item in prompt.values():
+        for key, value in item["inputs"].items():
+            if isinstance(value, list) and value[0] in loaders:
+                item["inputs"][key] = loaders[value[0]]
+            elif key in small:
+                item["inputs"][key] = small[key]
+    prompt = {key: item for key, item in prompt.items() if key not in loaders}
+    prompt["mini"] = node("PAMLoadMiniAppearance")
+    prompt["net"] = node("PAMLoadHOIControlNetFlux", control_net_name="states.bin", condition="depth")
+    saved = run_prompt(prompt).outputs[find(prompt, "SaveImage")]["images"][0]
+    assert host.file(saved).stat().st_size > 1000

@@ -10,7 +10,6 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from hostkit.client import NodeFailed
-from pam_nodes.motion.schedule import NEGATIVE_PROMPT
 
 from .mini_graphs import LENGTH, find, motion, node, shipped
 from .test_cache import upstream
@@ -211,11 +210,6 @@ def test_saved_video_keeps_speed_and_provenance(run_prompt, host):
         assert json.loads(video.metadata["workflow"]) == {"nodes": [], "version": 0.4}
 
 
-def test_the_negative_prompt_is_the_one_that_workflows_show(client):
-    texts = [item["inputs"].get("text") for item in shipped("pam_pose_appearance_motion_flux_cogvideox", client.object_info()).values()]
-    assert NEGATIVE_PROMPT in texts
-
-
 SIZE, SMALL = (192, 128), (96, 64)
 
 
@@ -263,7 +257,7 @@ def test_long_clips_in_windows_have_no_seams(client, run_prompt, probed):
     apart = probed(run_prompt(long_clip(info, 33, {"window": 17, "overlap": 0, "fuse": "flat"})), "out")[0]["value"]
     ids = conditions["value.instance_ids"]
     assert smooth.shape == (33, 128, 192, 3)
-    assert seam(smooth, ids, [3, 4]) < 1.25 < seam(apart, ids, [4])
+    assert seam(smooth, ids, [3, 4]) < 1.1 < seam(apart, ids, [4])
     follows(smooth, ids)
 
 

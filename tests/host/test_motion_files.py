@@ -67,7 +67,7 @@ def write_shards(folder, tensors: dict, config: dict) -> None:
 
 
 def sharded(**changes) -> dict:
-    """The motion graph on the shards, whose prompts are 8 wide: an empty conditioning of core's own stands for them."""
+    """The motion graph with base and control from the shards."""
     prompt = motion(1.0, model=("b", 0), patch=("l", 0)) | {
         "b": node("PAMLoadCogVideoX", model_name="PAM/transformer"),
         "l": node("PAMLoadHOIControlCogVideoX", model_patch_name="PAM/transformer"),
@@ -97,6 +97,19 @@ def test_another_size_is_named_before_anything_is_computed(run_prompt, models):
     prompt = sharded(model=["b", 0], width=64)
     with pytest.raises(NodeFailed, match="Expected 48 x 32 pixels, the only size this model has positions for, found 64 x 32"):
         run_prompt(prompt)
+
+
+def test_a_length_without_positions_needs_windows(run_prompt, models):
+    prompt = sharded(model=["b", 0], length=9)
+    with pytest.raises(NodeFailed, match=r"Expected at most 5 frames, .* found 9: connect the MODEL of CogVideoX Long Video"):
+        run_prompt(prompt)
+    prompt["w"] = node("PAMCogVideoXLongVideo", model=["b", 0], window=5, overlap=0, fuse="flat", keep_first_frame=True, freenoise=False)
+    prompt["f"]["inputs"]["model"] = ["w", 0]
+    prompt["o"] = node("PreviewAny", source=["f", 3])
+    run_prompt({key: prompt[key] for key in ("c2", "m", "p", "b", "w", "f", "o")})
+    prompt["w"]["inputs"]["window"] = 9
+    with pytest.raises(NodeFailed, match="Expected a window of at most 5 frames, for which this model has positions, found 9: use 5"):
+        run_prompt({key: prompt[key] for key in ("c2", "m", "p", "b", "w", "f", "o")})
 
 
 def test_later_weights_with_an_earlier_control_are_named(run_prompt, models):

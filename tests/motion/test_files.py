@@ -1,7 +1,6 @@
 """Checkpoint files: what is read, what is refused and with which words."""
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +101,7 @@ def test_only_the_part_asked_for_is_read(tmp_path, merged):
 
 def test_a_large_file_costs_only_what_is_used(tmp_path):
     """The control's few tensors from a file of 4 GB: the process stays small."""
+    resource = pytest.importorskip("resource")
     path, big = tmp_path / "merged.safetensors", 4 << 30
     small = torch.ones(64)
     header = {"base": {"dtype": "U8", "shape": [big], "data_offsets": [256, 256 + big]}}
@@ -138,6 +138,7 @@ def test_control_file_keeps_everything(tmp_path, merged):
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path):
     """A process that may write 1 MB saves 4 MB: the system itself refuses."""
+    pytest.importorskip("resource")
     code = (
         "import resource, signal, sys, torch\n"
         "from pam_nodes.tensor_files import write_tensors\n"

@@ -18,6 +18,7 @@ from video import CONTROL as VIDEO_CONTROL
 
 from pam_nodes.appearance.checkpoint import metadata_of
 from pam_nodes.motion.checkpoint import from_module_keys
+from pam_nodes.motion.checkpoint import metadata_of as video_metadata
 
 
 def part(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
@@ -63,7 +64,7 @@ def main() -> None:
     state = torch.load(args.out / "video.pt", weights_only=True)
     save(part(state, "base."), folder / "model.safetensors")
     control = from_module_keys(part(state, "control."), VIDEO_CONTROL)
-    save(control, folder / "control.safetensors", {"pam.slots": ",".join(VIDEO_CONTROL.slots)})
+    save(control, folder / "control.safetensors", video_metadata(VIDEO_CONTROL))
     save(torch.load(args.out / "video_codec.pt", weights_only=True), folder / "vae.safetensors")
     save_text(state, args.out / "video_text", folder, ("t5",))
 

@@ -60,7 +60,7 @@ class Motion(nn.Module):
         tokens = [self.base.patch_embed(context, slot)[:, T5_LENGTH:] for slot in slots]
 
         def start(hidden: torch.Tensor) -> torch.Tensor:
-            return sum(linear(hidden + token) for linear, token in zip(self.control.slot_linears, tokens, strict=True))
+            return self.control.released_start(hidden, tokens)
 
         with controlled(self.base.transformer_blocks, self.control, start):
             return self.base(x, context, t, image_rotary_emb=self.rotary, return_dict=False)[0]

@@ -1,6 +1,8 @@
-"""Text encoders of the shipped models in transformers' classes."""
+"""Text encoders in transformers' classes: those of the shipped models, and T5 in 4 bits."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import torch
 
@@ -8,6 +10,7 @@ from ..mini.configs import T5_LENGTH
 from ..mini.files import MiniFiles
 from ..tensor_files import open_tensors
 from ..weights import require_complete
+from .compute import Machine
 
 CLIP_LENGTH = 77
 
@@ -37,3 +40,14 @@ def load_clip(files: MiniFiles, dtype: torch.dtype) -> tuple:
     model.load_state_dict(tensors)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(files.tokenizer("clip"), model_max_length=CLIP_LENGTH, pad_token="</s>")
     return model.to(dtype).eval(), tokenizer
+
+
+def t5_in_4_bits(folder: Path, machine: Machine) -> dict:
+    """{name of the folder: T5EncoderModel} when the machine wants nf4, {} otherwise: what a pipeline then does not load itself."""
+    config = machine.quantization("transformers")
+    if config is None:
+        return {}
+    from transformers import T5EncoderModel
+
+    encoder = T5EncoderModel.from_pretrained(folder, quantization_config=config, dtype=machine.dtype, local_files_only=True)
+    return {folder.name: encoder}
