@@ -110,7 +110,7 @@ def encode_clips(
     options.check()
     place = machine(compute)
     names = source.names
-    manifest = open_manifest(out, "encode", {**asdict(options), **compute.look, "models": models.stamp}, overwrite)
+    manifest = open_manifest(out, "encode", {**asdict(options), **place.look, "models": models.stamp}, overwrite)
     groups = [names[start : start + options.shard] for start in range(0, len(names), options.shard)]
     made = _encode_pictures(source, groups, models, options, place, manifest, bars)
     if not made:

@@ -12,7 +12,8 @@ from ..conditions.video import MODALITIES
 from ..headless.words import check_word
 
 PRESETS = Path(__file__).parent / "presets"
-STAGES = ("appearance", "motion")
+CODECS = ("image_codec", "video_codec")
+STAGES = ("appearance", "motion", *CODECS)
 LEARN = ("control", "all")
 ABSENT = ("zero", "noise")
 TIMES = ("uniform", "logit_normal")
@@ -118,7 +119,8 @@ class TrainConfig:
     """A training run.
 
     Attributes:
-        stage: "appearance" or "motion".
+        stage: "appearance" or "motion"; or "image_codec" or "video_codec", the small models' autoencoders, which leave the settings of
+            control, masking and times alone.
         learn: "control" with a frozen base model, or "all": the small model of the pack from scratch, text encoders too.
         times: "uniform", or "logit_normal" with the mean and deviation of ``times_shape`` (appearance).
         guidance: distilled guidance scale that Flux is given.

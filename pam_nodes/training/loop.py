@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..dataset.shards import LatentStore
 from ..headless.compute import require
 from ..headless.manifest import open_manifest
 from ..headless.pose_stage import Bars, no_bars
 from . import states
+from .codec import CodecTask
 from .config import Optimization, TrainConfig
 from .draws import Batches, Draws, generator_of
 from .tasks import Task
@@ -38,17 +38,21 @@ class Run:
     """
 
     out: Path
-    task: Task
+    task: Task | CodecTask
     held_out: Task | None = None
     sheet: Sheet | None = None
 
 
-def open_run(out: Path, config: TrainConfig, store: LatentStore, stamp: dict[str, str], overwrite: bool) -> None:
-    """Record what decides the result; raises ValueError if the folder holds a run of other settings."""
+def open_run(out: Path, config: TrainConfig, data: dict, stamp: dict[str, str], overwrite: bool) -> None:
+    """Record what decides the result: configuration, what the data say of themselves, and models.
+
+    Raises:
+        ValueError: the folder holds a run of other settings.
+    """
     settings = asdict(config)
     del settings["watching"]
     settings["held_out"] = config.watching.samples
-    manifest = open_manifest(out, "train", {**settings, "models": stamp, "latents": store.settings}, overwrite)
+    manifest = open_manifest(out, "train", {**settings, "models": stamp, "data": data}, overwrite)
     if overwrite and states.newest(out)[1] is not None:
         shutil.rmtree(out / states.FOLDER)
     manifest.record("settings")

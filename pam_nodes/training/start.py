@@ -10,11 +10,14 @@ from typing import Any
 
 import torch
 
+from ..dataset.clips import ClipSource
 from ..dataset.shards import LatentStore
 from ..headless.cogvideox_models import CogVideoXModels
 from ..headless.compute import TORCH, Compute, Machine, machine, require
 from ..headless.flux_models import FluxModels
+from ..headless.frame_stage import check_size
 from ..headless.pose_stage import Bars, no_bars
+from .codec import make_codec_task
 from .config import TrainConfig
 from .loop import Run, open_run, train
 from .sheets import Sheets
@@ -64,7 +67,7 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
     accelerator = _accelerator(config, place)
     place = replace(place, device=accelerator.device, dtype=_base_dtype(config, accelerator.device), offload="none")
     stamp = {"base": "from nothing"} if config.learn == "all" else dict(start.models.stamp)
-    open_run(out, config, store, stamp | {"from_control": str(start.from_control)}, overwrite)
+    open_run(out, config, store.settings, stamp | {"from_control": str(start.from_control)}, overwrite)
     task = make_task(config, store, start.models, place, start.from_control, out / "text")
     other = None if held_out is None else Task(config, held_out, task.trainee, task.times)
     sheet = _sheets(start, other or task, place, out) if config.watching.sheet and accelerator.is_main_process else None
@@ -72,6 +75,15 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
     if config.learn == "all":
         paths.append(Path(shutil.copy(start.models.files.vae, out / "vae.safetensors")))
     return paths
+
+
+def start_codec(config: TrainConfig, source: ClipSource, size: tuple[int, int], compute: Compute, out: Path, overwrite: bool, bars: Bars):
+    """Train an autoencoder of the small models on clips, or go on with it (arguments as in ``start_training``)."""
+    require("to train", "accelerate")
+    check_size(size, "the clips")
+    names, accelerator = source.names, _accelerator(config, machine(compute))
+    open_run(out, config, {"clips": len(names), "size": list(size), "first": names[0]}, {}, overwrite)
+    return train(Run(out, make_codec_task(config, source, size)), accelerator, bars=bars)
 
 
 def _accelerator(config: TrainConfig, place: Machine) -> Any:

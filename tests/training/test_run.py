@@ -109,9 +109,26 @@ def test_everything_learns_into_files_of_the_small_models(latents, tmp_path):
     assert read_picture(tmp_path / "run" / "sheets" / "step_0000002.png").shape == (6 * 32, 5 * 64, 3)
 
 
+def test_codec_begins_with_principal_components_and_improves(latents, tmp_path):
+    """Its file takes the place of the pack's in encoding."""
+    path, clips = tmp_path / "codec.yaml", latents["motion"].parent / "clips"
+    path.write_text(
+        "stage: video_codec\nprecision: fp32\noptimization: {rate: 1.0e-3, batch: 4, warmup: 1}\n"
+        "watching: {steps: 8, save: 8, validate: 2, samples: 2}"
+    )
+    arguments = ["train", "video_codec", str(path), "--data", str(clips), "--size", "64x32", "--device", "cpu"]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 0
+    losses = [line["validation"] for line in read_log(tmp_path / "run") if "validation" in line]
+    assert losses[0] < 1 and losses[-1] < losses[0]
+    encode = ["encode", "motion", str(clips), "--mini", "--codec", str(tmp_path / "run" / "vae.safetensors"), "--size", "64x32"]
+    assert main([*encode, "--length", "9", "--device", "cpu", "--out", str(tmp_path / "own")]) == 0
+    own, packs = (LatentStore(folder).sample(0)["picture"].float() for folder in (tmp_path / "own", latents["motion"]))
+    assert own.shape == packs.shape and (own - packs).abs().mean() > 0.1
+
+
 @pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))
 def test_presets(preset):
-    stage, name = preset.split("_", 1)
+    stage, name = preset.rsplit("_", 1)
     config = read_config(name, stage)
     assert config.names[:1] and config.optimization.batch >= 1
 
@@ -197,4 +214,4 @@ def test_absent_conditions_of_stills_are_black(latents):
 
 def test_settings_are_recorded(whole):
     recorded = json.loads((whole / "manifest.json").read_text())["settings"]
-    assert recorded["masking"]["conditions"] == {"depth": 0.3} and recorded["latents"]["length"] == 9
+    assert recorded["masking"]["conditions"] == {"depth": 0.3} and recorded["data"]["length"] == 9
