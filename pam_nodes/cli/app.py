@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..progress import Progress
-from . import appearance, chain, data, encode, motion, pose, render
+from . import appearance, chain, data, encode, evaluate, motion, pose, render, train
 
 log = logging.getLogger("pam_nodes")
-COMMANDS = (pose, render, appearance, motion, chain, data, encode)
+COMMANDS = (pose, render, appearance, motion, chain, data, encode, train, evaluate)
 BAD_INPUT, FAILED, STOPPED = 2, 1, 130
 KEPT = "Finished files stay: the same command goes on after them."
 
