@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,8 @@ def make_task(config: TrainConfig, store: LatentStore, models: Any, machine: Mac
     else:
         transformer = models.transformer(machine).requires_grad_(False).eval()
     new = new_flux_control if config.stage == "appearance" else new_cogvideox_control
-    control = models.control(machine).float().requires_grad_(True).train() if start else new(config.control, transformer)
+    full = replace(machine, dtype=torch.float32)
+    control = models.control(full).requires_grad_(True).train() if start else new(config.control, transformer)
     if config.learn == "control":
         transformer = machine.place(transformer)
     if config.checkpointing:
