@@ -50,6 +50,13 @@ class Task:
         kind = appearance.AppearanceDraw if self.config.stage == "appearance" else motion.MotionDraw
         return kind(self.store, self.config, time, self.trainee.text.ids if self.trainee.text is not None else None)
 
+    def learnt(self, held: int) -> range:
+        """The samples that are learnt from when the first ``held`` are not: none of a clip of which a still is held out."""
+        rows, start = self.store.rows, held
+        while 0 < start < len(rows) and rows[start].name.rpartition(":")[0] == rows[held - 1].name.rpartition(":")[0] != "":
+            start += 1
+        return range(start, len(rows))
+
     def write(self, folder: Path, state: dict[str, Tensor]) -> list[Path]:
         """Write what was learnt, of a state of the trainee, as files the nodes load.
 
