@@ -20,6 +20,7 @@ NEEDS = {
     "gl": "pyrender and OpenGL",
     "numba": "numba",
     "litert": "ai-edge-litert",
+    "peft": "peft",
 }
 missing: dict[str, tuple[set[str], str]] = {}
 """What could not be tested: marker -> (ids of the skipped tests, reason)."""

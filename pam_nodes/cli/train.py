@@ -6,7 +6,7 @@ torchrun --nproc_per_node 8 -m pam_nodes train motion paper --data latents/dexyc
 
 python -m pam_nodes train video_codec mini --data data --size 192x128 --out runs/codec
 
-The configuration is a YAML file or a preset: mini, scratch, paper, released. The same command goes on from the newest checkpoint. The
+The configuration is a YAML file or a preset: paper, released, lora, mini, scratch. The same command goes on from the newest checkpoint. The
 codecs of the small models learn from the clips of the data command instead of latents.
 """
 
@@ -30,7 +30,7 @@ STAGES = ("appearance", "motion", *CODECS)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is trained."""
     parser.add_argument("stage", choices=STAGES, help="the first-frame model, the video model, or the small models' autoencoders")
-    parser.add_argument("config", help="a YAML file, or a preset: mini, scratch, paper, released")
+    parser.add_argument("config", help="a YAML file, or a preset: paper, released, lora, mini, scratch")
     parser.add_argument("--data", type=Path, required=True, metavar="LATENTS", help="folder of the encode command; of clips for the codecs")
     parser.add_argument("--validation", type=Path, metavar="LATENTS", help="for validation (default: the first samples of --data)")
     parser.add_argument("--steps", type=int, help="to train in all, instead of the file's")

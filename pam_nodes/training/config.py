@@ -14,7 +14,7 @@ from ..headless.words import check_word
 PRESETS = Path(__file__).parent / "presets"
 CODECS = ("image_codec", "video_codec")
 STAGES = ("appearance", "motion", *CODECS)
-LEARN = ("control", "all")
+LEARN = ("control", "lora", "all")
 ABSENT = ("zero", "noise")
 TIMES = ("uniform", "logit_normal")
 PRECISION = ("fp32", "bf16", "fp16")
@@ -41,6 +41,19 @@ class ControlDesign:
     injection: str = "first"
     style: str = "dexycb"
     zero_start: bool = True
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA of the base model, beside a control that stays as it is (Hu et al. 2021; alpha equals rank).
+
+    Attributes:
+        rank: of the changes.
+        layers: names of the linear layers that are changed, or their ends.
+    """
+
+    rank: int = 16
+    layers: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,8 @@ class TrainConfig:
     Attributes:
         stage: "appearance" or "motion"; or "image_codec" or "video_codec", the small models' autoencoders, which leave the settings of
             control, masking and times alone.
-        learn: "control" with a frozen base model, or "all": the small model of the pack from scratch, text encoders too.
+        learn: "control" with a frozen base model; "lora" of the base model with a frozen control, which must be given; or "all": the
+            small model of the pack from scratch, text encoders too.
         times: "uniform", or "logit_normal" with the mean and deviation of ``times_shape`` (appearance).
         guidance: distilled guidance scale that Flux is given.
         precision: of the computation; weights that learn are fp32.
@@ -132,6 +146,7 @@ class TrainConfig:
     stage: str
     learn: str = "control"
     control: ControlDesign = field(default_factory=ControlDesign)
+    lora: Adapter = field(default_factory=Adapter)
     masking: Masking = field(default_factory=Masking)
     optimization: Optimization = field(default_factory=Optimization)
     watching: Watching = field(default_factory=Watching)
@@ -160,8 +175,11 @@ class TrainConfig:
         if wrong:
             raise ValueError(f"Expected probabilities between 0 and 1 in masking, found {wrong[0]}.")
         watching, best = self.watching, self.optimization
-        if min(watching.steps, watching.save, watching.keep, watching.validate, watching.samples, best.batch, best.accumulate) < 1:
-            raise ValueError("Expected at least 1 for steps, save, keep, validate, samples, batch and accumulate.")
+        counts = {name: getattr(watching, name) for name in ("steps", "save", "keep", "validate", "samples", "sheet_steps")}
+        counts |= {"batch": best.batch, "accumulate": best.accumulate, "rank": self.lora.rank}
+        small = [f"{name} {count}" for name, count in counts.items() if count < 1]
+        if small:
+            raise ValueError(f"Expected at least 1 for every count, found {small[0]}.")
         if self.stage == "motion" and len(self.control.conditions) != 1:
             raise ValueError(f"Expected one list of slots in control.conditions of the motion stage, found {len(self.control.conditions)}.")
 

@@ -75,14 +75,6 @@ class TextEncoders(nn.Module):
         """T5's tokens (B, 32, 128) and CLIP's pooled vector (B, 64) or None."""
         return self.t5(t5_ids)[0], self.clip(clip_ids).pooler_output if self.clip is not None else None
 
-    def files(self) -> dict[str, dict[str, Tensor]]:
-        """Tensors of each encoder as the pack's files have them: tied embeddings once, CLIP's under ``text_model.``."""
-        t5 = {name: value for name, value in self.t5.state_dict().items() if name != "encoder.embed_tokens.weight"}
-        if self.clip is None:
-            return {"t5": t5}
-        clip = {name: value for name, value in self.clip.state_dict().items() if not name.endswith("position_ids")}
-        return {"t5": t5, "clip": {f"text_model.{name.removeprefix('text_model.')}": value for name, value in clip.items()}}
-
     def write_beside(self, folder: Path) -> None:
         """Put configs and tokenizers beside the weights, as ``mini.files.MiniFiles`` expects them."""
         for name, config in (("t5", T5), ("clip", CLIP)):
@@ -90,6 +82,19 @@ class TextEncoders(nn.Module):
                 content = json.dumps({**config, "vocab_size": len(self.t5_tokens)}, indent=1) + "\n"
                 (folder / f"{name}_config.json").write_text(content, encoding="utf-8")
                 shutil.copytree(self.folder / f"{name}_tokenizer", folder / f"{name}_tokenizer", dirs_exist_ok=True)
+
+
+def text_files(state: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Tensors of each encoder in a state of ``TextEncoders`` as the pack's files have them: tied embeddings once, CLIP's under
+    ``text_model.``.
+    """
+    found: dict[str, dict[str, Tensor]] = {}
+    for name, value in state.items():
+        encoder, key = name.split(".", 1)
+        if not key.endswith(("position_ids", "encoder.embed_tokens.weight")):
+            key = f"text_model.{key.removeprefix('text_model.')}" if encoder == "clip" else key
+            found.setdefault(encoder, {})[key] = value
+    return found
 
 
 def write_tokenizers(prompts: list[str], folder: Path) -> None:

@@ -59,6 +59,8 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
     require("to train", "accelerate")
     if config.learn == "all" and not start.small:
         raise ValueError("Expected --mini with 'learn: all', which trains models of the pack's size.")
+    if config.learn == "lora" and not start.from_control:
+        raise ValueError("Expected --from-control with 'learn: lora': the base model learns beside a control that is there.")
     if config.optimization.name == "adamw8bit":
         require("for adamw8bit", "bitsandbytes")
     store = LatentStore(start.data)
@@ -70,7 +72,8 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
     open_run(out, config, store.settings, stamp | {"from_control": str(start.from_control)}, overwrite)
     task = make_task(config, store, start.models, place, start.from_control, out / "text")
     other = None if held_out is None else Task(config, held_out, task.trainee, task.times)
-    sheet = _sheets(start, other or task, place, out) if config.watching.sheet and accelerator.is_main_process else None
+    drawn = config.watching.sheet and config.learn != "lora" and accelerator.is_main_process
+    sheet = _sheets(start, other or task, place, out) if drawn else None
     paths = train(Run(out, task, other, sheet), accelerator, bars=bars)
     if config.learn == "all":
         paths.append(Path(shutil.copy(start.models.files.vae, out / "vae.safetensors")))

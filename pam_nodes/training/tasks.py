@@ -18,15 +18,14 @@ from ..dataset.shards import LatentStore
 from ..headless.compute import Machine
 from ..motion.checkpoint import from_module_keys
 from ..motion.checkpoint import metadata_of as cogvideox_metadata
-from ..motion.control import HOICogVideoXControl
 from ..tensor_files import write_tensors
-from . import appearance, motion
+from . import adapter, appearance, motion
 from .config import TrainConfig
 from .draws import Draw
 from .initial import new_cogvideox_control, new_flux_control
-from .small import TextEncoders, small_transformer, write_tokenizers
+from .small import TextEncoders, small_transformer, text_files, write_tokenizers
 
-CONTROL = "control.safetensors"
+CONTROL, LORA = "control.safetensors", "lora.safetensors"
 
 
 @dataclass(frozen=True)
@@ -61,31 +60,33 @@ class Task:
         """Write what was learnt, of a state of the trainee, as files the nodes load.
 
         Returns:
-            The control's file; with everything learning also model, text encoders and their tokenizers, as the pack's own small models.
+            The control's file, or the LoRA's in diffusers' names; with everything learning also model, text encoders and their
+            tokenizers, as the pack's own small models.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        control, all_learn = self.trainee.control, self.trainee.text is not None
-        kind = torch.float16 if all_learn else torch.float32
-        tensors = part(state, "control.")
-        if self.config.stage == "appearance":
-            filled = loaded(HOIFluxControl(control.config), tensors)
-            files = {CONTROL: (released_keys(filled), flux_metadata(control.config))}
+        text, kind = self.trainee.text, torch.float32
+        if self.config.learn == "lora":
+            files = {LORA: (adapter.as_diffusers(state), {})}
         else:
-            files = {CONTROL: (from_module_keys(tensors, control.config), cogvideox_metadata(control.config))}
-        if all_learn:
+            files = {CONTROL: self._control(part(state, "control."))}
+        if text is not None:
+            kind = torch.float16
             files["model.safetensors"] = (part(state, "transformer."), {})
-            texts = self.trainee.text
-            current = {name: value.clone() for name, value in texts.state_dict().items()}
-            texts.load_state_dict(part(state, "text."), strict=False)
-            files |= {f"{name}.safetensors": (found, {}) for name, found in texts.files().items()}
-            texts.write_beside(folder)
-        paths = []
-        for name, (found, metadata) in files.items():
-            paths.append(folder / name)
-            write_tensors(paths[-1], {key: value.detach().cpu().to(kind, copy=True) for key, value in found.items()}, metadata)
-        if all_learn:
-            texts.load_state_dict(current)
-        return paths
+            files |= {f"{name}.safetensors": (found, {}) for name, found in text_files(part(state, "text.")).items()}
+            text.write_beside(folder)
+        for name, (tensors, metadata) in files.items():
+            write_tensors(folder / name, {key: value.detach().cpu().to(kind, copy=True) for key, value in tensors.items()}, metadata)
+        return [folder / name for name in files]
+
+    def _control(self, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """A control's tensors under the released names, and the header that says what it is."""
+        config = self.trainee.control.config
+        if self.config.stage == "motion":
+            return from_module_keys(tensors, config), cogvideox_metadata(config)
+        with torch.device("meta"):
+            net = HOIFluxControl(config)
+        net.load_state_dict(tensors, assign=True)
+        return released_keys(net), flux_metadata(config)
 
 
 def make_task(config: TrainConfig, store: LatentStore, models: Any, machine: Machine, start: bool, folder: Path) -> Task:
@@ -117,12 +118,18 @@ def make_task(config: TrainConfig, store: LatentStore, models: Any, machine: Mac
     control = models.control(full).requires_grad_(True).train() if start else new(config.control, transformer)
     if config.learn == "control":
         transformer = machine.place(transformer)
+    if config.learn == "lora":
+        control = control.requires_grad_(False).eval().to(machine.device)
+        adapter.add(transformer, config.lora)
     if config.checkpointing:
         recompute([*transformer.children(), *control.modules()])
     if config.stage == "appearance":
-        trainee = appearance.AppearanceTrainee(transformer, control, config.guidance, text)
-        return Task(config, store, trainee, appearance.VALIDATION_TIMES)
-    return Task(config, store, motion.MotionTrainee(transformer, control, text), motion.VALIDATION_TIMES)
+        trainee, times = appearance.AppearanceTrainee(transformer, control, config.guidance, text), appearance.VALIDATION_TIMES
+    else:
+        trainee, times = motion.MotionTrainee(transformer, control, text), motion.VALIDATION_TIMES
+    if config.learn == "lora":
+        adapter.learn_alone(trainee)
+    return Task(config, store, trainee, times)
 
 
 def check_store(config: TrainConfig, store: LatentStore) -> None:
@@ -162,9 +169,3 @@ def _recomputed(forward: Callable) -> Callable:
 def part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors under a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-
-
-def loaded(control: HOIFluxControl | HOICogVideoXControl, state: dict[str, Tensor]) -> nn.Module:
-    """A control with these tensors, for inference."""
-    control.load_state_dict(state)
-    return control.eval().requires_grad_(False)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from accelerate.state import AcceleratorState
 from hostkit.host import ROOT
 from pam_nodes.cli.app import main
 from pam_nodes.dataset.shards import LatentStore
-from pam_nodes.headless.cogvideox_models import load_control
+from pam_nodes.headless.cogvideox_models import MiniCogVideoX, load_control
 from pam_nodes.headless.compute import Compute, machine
 from pam_nodes.headless.files import read_picture
 from pam_nodes.headless.flux_models import MiniFlux
@@ -110,6 +111,25 @@ def test_everything_learns_into_files_of_the_small_models(latents, tmp_path):
     assert read_picture(tmp_path / "run" / "sheets" / "step_0000002.png").shape == (2 * 32, 5 * 64, 3)
 
 
+@pytest.mark.parametrize("stage", ["appearance", "motion"])
+def test_lora_in_names_that_diffusers_reads(latents, tmp_path, skip_for, stage):
+    """Only the base model's layers change; the file brings the same change into a fresh model."""
+    if find_spec("peft") is None:
+        skip_for("peft", "no peft")
+    path = tmp_path / "lora.yaml"
+    path.write_text(YAML.format(stage=stage).replace("steps: 12", "steps: 3") + "learn: lora\nlora: {rank: 4}\n")
+    refused = arguments(stage, latents, path, tmp_path / "run")
+    assert main(refused) == 2 and not (tmp_path / "run").exists()
+    assert main([*refused, "--from-control"]) == 0
+    found = open_tensors(tmp_path / "run" / "lora.safetensors").read()
+    assert len(found) > 10 and all(name.startswith("transformer.") and ".lora_" in name for name in found)
+    assert max(value.abs().max() for name, value in found.items() if "lora_B" in name) > 0
+    transformer = (MiniFlux() if stage == "appearance" else MiniCogVideoX()).transformer(machine(Compute("cpu")))
+    transformer.load_lora_adapter(found, prefix="transformer")
+    loaded = {name.replace(".default_0.", "."): value for name, value in transformer.named_parameters() if ".lora_" in name}
+    assert {f"transformer.{name}" for name in loaded} == set(found)
+
+
 def test_codec_begins_with_principal_components_and_improves(latents, tmp_path):
     """Its file takes the place of the pack's in encoding."""
     path, clips = tmp_path / "codec.yaml", latents["motion"].parent / "clips"
@@ -164,7 +184,7 @@ def test_bad_configurations(content, sentence):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["motion", "nothing"], "a preset (mini, paper, released, scratch), found no 'nothing'"),
+        (["motion", "nothing"], "a preset (lora, mini, paper, released, scratch), found no 'nothing'"),
         (["motion", "mini"], "Expected latents and text of the encode command"),
     ],
 )
