@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 INDEX = ".safetensors.index.json"
 """How the table of a sharded checkpoint ends (diffusers, transformers)."""
 LARGEST_TABLE = 64 << 20
-WRAPPERS = ("state_dict", "module", "model")
-"""Keys under which training tools put the tensors of a torch file."""
+WRAPPERS, MOST_LEVELS = ("module", "state_dict", "model_state_dict", "model", "controlnet"), 8
+"""Where training tools put the weights inside their own state: DeepSpeed "module", Lightning "state_dict", others the rest."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,13 @@ def _open(path: Path):
     return safe_open(path, framework="pt")
 
 
+def unwrapped(content: Mapping[str, object]) -> Mapping[str, object]:
+    """The dictionary of weights inside a training state; a few levels, for a file may hold itself."""
+    for _ in range(MOST_LEVELS):
+        content = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), content)
+    return content
+
+
 def _torch_file(path: Path) -> dict[str, Tensor]:
     """Tensors of a pickle that may hold nothing else, without a training tool's wrapping; memory-mapped where its format allows it."""
     import torch
@@ -130,11 +137,9 @@ def _torch_file(path: Path) -> dict[str, Tensor]:
             if "mmap" not in str(error):
                 raise
             content = torch.load(path, map_location="cpu", weights_only=True)
-        while isinstance(content, dict) and (inner := next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), None)):
-            content = inner
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}")
-        return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
+        return {key: value for key, value in unwrapped(content).items() if isinstance(value, torch.Tensor)}
 
 
 @contextlib.contextmanager

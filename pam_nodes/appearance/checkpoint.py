@@ -13,13 +13,12 @@ from torch import Tensor
 
 from ..conditions.segmentation import HAND
 from ..conditions.video import MODALITIES
+from ..tensor_files import unwrapped
 from .flux_control import INJECTIONS, FluxControlConfig, HOIFluxControl
 
 RELEASED_BRANCHES = (("depth", "normals"), ("keypoints", "segmentation"))
 SINGLE_BRANCH = ("depth", "normals", "keypoints", "segmentation")
 PAPER_BRANCH = ("depth", "segmentation", "keypoints")
-CONTAINERS = ("module", "state_dict", "model_state_dict", "model", "controlnet")
-"""Where training frameworks put the weights inside their own state: DeepSpeed "module", Lightning "state_dict", others the rest."""
 ANCHOR = "pos_embed_input.weight"
 """A key that every HOI ControlNet has once a branch; what stands before it is the prefix of a wrapper."""
 DTYPES = {"as loaded": None, "bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
@@ -34,7 +33,7 @@ def normalise(state_dict: Mapping[str, object]) -> dict[str, Tensor]:
     Raises:
         ValueError: the keys are not those of an HOI ControlNet for Flux, or the weights are one shard of ZeRO-3.
     """
-    state = _innermost(state_dict)
+    state = unwrapped(state_dict)
     anchors = [key for key in state if key.endswith(ANCHOR)]
     if not anchors or not any(key.endswith("double_blocks.0.img_attn.qkv.weight") for key in state):
         raise ValueError(refusal(state))
@@ -51,15 +50,6 @@ def normalise(state_dict: Mapping[str, object]) -> dict[str, Tensor]:
     if not any(key.startswith("controlnet1.") for key in keys):
         keys = {f"controlnet1.{key}": value for key, value in keys.items()}
     return keys
-
-
-def _innermost(state: Mapping[str, object]) -> Mapping[str, object]:
-    """The dictionary of weights inside a training state."""
-    while True:
-        inner = next((state[name] for name in CONTAINERS if isinstance(state.get(name), Mapping)), None)
-        if inner is None:
-            return state
-        state = inner
 
 
 def refusal(state_dict: Mapping[str, object]) -> str:

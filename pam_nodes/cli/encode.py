@@ -7,6 +7,7 @@ python -m pam_nodes encode motion data --dataset dexycb --split train --cogvideo
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from .appearance import flux_arguments
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stills", type=int, default=7, help="of a clip at most (default: 7)")
     parser.add_argument("--moments", action="store_true", help="also store the VAE's deviation, to draw latents as PAM does")
     parser.add_argument("--store", choices=("bf16", "fp16", "fp32"), default="bf16", help="numbers in the files (default: bf16)")
+    codec_argument(parser)
     parser.add_argument("--shard", type=int, default=32, help="clips in a file (default: 32)")
     flux_arguments(parser)
     cogvideox_arguments(parser)
@@ -41,6 +43,13 @@ def dataset_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, help="folder of the data command, or of clip folders; the root of a data set")
     parser.add_argument("--dataset", choices=DATASETS, default="folders", help="dexycb, oakink2: as PAM prepares them")
     parser.add_argument("--split", choices=("train", "val", "all"), default="train", help="(default: train; every fifth is val)")
+
+
+def codec_argument(parser: argparse.ArgumentParser) -> None:
+    """Another autoencoder for the small models."""
+    parser.add_argument(
+        "--codec", type=Path, metavar="FILE", help="with --mini: vae.safetensors of the train command instead of the pack's"
+    )
 
 
 def clips(args: argparse.Namespace, variant: str = "motion"):
@@ -58,10 +67,14 @@ def models(args: argparse.Namespace):
     """The networks of a stage, with a control only where one is given."""
     from ..headless.cogvideox_models import CogVideoXFolder, MiniCogVideoX
     from ..headless.flux_models import FluxFolder, MiniFlux
+    from ..mini.files import APPEARANCE, MOTION
 
     appearance = args.stage == "appearance"
+    if args.codec is not None and not (args.mini and args.codec.is_file()):
+        raise ValueError(f"Expected --mini and a file with --codec, found {args.codec}.")
     if args.mini:
-        return MiniFlux() if appearance else MiniCogVideoX()
+        files = replace(APPEARANCE if appearance else MOTION, own_vae=args.codec)
+        return MiniFlux(files) if appearance else MiniCogVideoX(files)
     folder = args.flux if appearance else args.cogvideox
     if folder is None:
         raise ValueError(f"Expected {'--flux' if appearance else '--cogvideox'} FOLDER, or --mini for the small models of the pack.")

@@ -42,6 +42,8 @@ def clip_arguments(parser: argparse.ArgumentParser, prefix: str = "") -> None:
     group.add_argument(f"--{prefix}constant-guidance", action="store_true", default=None, help="do not vary it over the steps")
     group.add_argument(f"--{prefix}scheduler", choices=SCHEDULERS, help="dpm as released, ddim without randomness (default: dpm)")
     group.add_argument(f"--{prefix}strength", type=float, help="of the control (default: 1)")
+    group.add_argument(f"--{prefix}start", type=float, help="share of the steps at which the control begins (default: 0)")
+    group.add_argument(f"--{prefix}end", type=float, help="and ends (default: 1)")
 
 
 def cogvideox_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +74,7 @@ def clip_options(args: argparse.Namespace, prefix: str = "", **changes):
         return getattr(args, f"{prefix}{name}".replace("-", "_"))
 
     options = replace(presets.clip_options(args.mini, args.sampling == "released"), **changes)
-    numbers = given(**{name: value(name) for name in ("steps", "guidance", "scheduler", "strength")})
+    numbers = given(**{name: value(name) for name in ("steps", "guidance", "scheduler", "strength", "start", "end")})
     if value("constant-guidance"):
         numbers["dynamic"] = False
     words = given(prompt=value("prompt"), negative=value("negative"), seeds=value("seeds"))

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +22,7 @@ from ..headless.pose_stage import Bars, no_bars
 from ..headless.words import check_word
 from ..motion.frames import latent_length
 from .clips import EVERY, STILLS, ClipSource, LabelledClip
-from .shards import LATENTS, TEXT, read_header, shard_name, write_shard
+from .shards import ABSENT, LATENTS, TEXT, read_header, shard_name, write_shard
 
 log = logging.getLogger(__name__)
 STAGES = ("appearance", "motion")
@@ -30,6 +31,8 @@ PICTURE = "picture"
 """Name of the photograph's tensors. Beside each name stand ``<name>_std`` (deviation of the VAE's distribution) and, of the motion stage,
 ``<name>_first``, the first frame encoded by itself."""
 FIRST, DEVIATION = "_first", "_std"
+BLACK = (0, 0, 0)
+"""The picture of an absent condition of the appearance stage (pam_reference 1.1)."""
 
 
 class Encoders(Protocol):
@@ -107,7 +110,7 @@ def encode_clips(
     options.check()
     place = machine(compute)
     names = source.names
-    manifest = open_manifest(out, "encode", {**asdict(options), **compute.look, "models": models.stamp}, overwrite)
+    manifest = open_manifest(out, "encode", {**asdict(options), **place.look, "models": models.stamp}, overwrite)
     groups = [names[start : start + options.shard] for start in range(0, len(names), options.shard)]
     made = _encode_pictures(source, groups, models, options, place, manifest, bars)
     if not made:
@@ -131,6 +134,12 @@ def _encode_pictures(source, groups, models, options: EncodeOptions, place: Mach
             manifest.record(name, **facts, samples=len(samples))
         paths.append(manifest.path_of(name))
         progress(index + 1, len(groups))
+    if paths and options.stage == "appearance" and options.hints == "latent" and not manifest.finished(ABSENT):
+        width, height = options.size
+        black = to_pixels(np.full((1, height, width, 3), BLACK, np.uint8))
+        with torch.no_grad():
+            write_shard(manifest.path_of(ABSENT), [_moments(vae or _ready(models.vae(place), place), black, PICTURE, options)], [""])
+        manifest.record(ABSENT)
     return paths
 
 

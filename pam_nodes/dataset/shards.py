@@ -1,7 +1,8 @@
 """Latents and text embeddings on disk: safetensors shards, each written in one step, read without loading what is not asked for.
 
 A store is a folder with ``latents_00000.safetensors`` (tensors ``<row>.<name>``, and in the header the names and prompts of its rows) and
-``text_00000.safetensors`` (tensors ``<row>.<name>``, and in the header the prompts). Every prompt is stored once.
+``text_00000.safetensors`` (tensors ``<row>.<name>``, and in the header the prompts). Every prompt is stored once. Stills with
+latents of their conditions also have ``absent.safetensors``: the latent of the black picture of a condition that is not there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from ..tensor_files import open_tensors, write_tensors
 
-LATENTS, TEXT = "latents", "text"
+LATENTS, TEXT, ABSENT = "latents", "text", "absent.safetensors"
 SETTINGS = "manifest.json"
 
 
@@ -86,6 +87,11 @@ class LatentStore:
         """Tensors of one sample by name."""
         row = self.rows[index]
         return self._read(row.file, row.place)
+
+    def absent(self) -> dict[str, Tensor]:
+        """Tensors of the black picture, ``picture`` and perhaps ``picture_std``; empty where conditions are stored as pictures."""
+        path = self.folder / ABSENT
+        return self._read(path, 0) if path.is_file() else {}
 
     def text(self, prompt: str) -> dict[str, Tensor]:
         """Embeddings of one of the store's prompts, or of ""; raises KeyError for another."""

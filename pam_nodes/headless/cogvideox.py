@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..progress import Progress, silent
 from .codec import decode, encode, to_pictures, to_pixels
 from .compute import Machine
 from .flux import reporting
-from .words import NOISE, SCHEDULERS, check_word
+from .words import NOISE, SCHEDULERS, check_span, check_word
 
 GREY = 128
 """Of the pictures in a slot without a condition."""
@@ -37,7 +37,7 @@ class ClipSampling:
         dynamic: let it vary over the steps, as released (diffusers' formula).
         noise: "cpu" (ComfyUI's noise, the same on every machine) or "device" (as released).
         draw: sample latents of pictures from the VAE's distribution, as released, instead of taking its mode.
-        strength: of the control.
+        strength: of the control. start, end: share of the steps during which it acts.
         unused: what a slot without a condition holds, one of ``motion.slots.UNUSED``.
     """
 
@@ -48,12 +48,15 @@ class ClipSampling:
     noise: str = "cpu"
     draw: bool = False
     strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
     unused: str = UNUSED[0]
 
     def check(self) -> None:
         """Raise ValueError for numbers that make no sense."""
         if self.steps < 1:
             raise ValueError(f"Expected at least 1 step, found {self.steps}.")
+        check_span(self.start, self.end)
         check_word(self.scheduler, SCHEDULERS, "scheduler")
         check_word(self.noise, NOISE, "source of noise")
         check_word(self.unused, UNUSED, "content of unused slots")
@@ -119,8 +122,9 @@ class ClipSampler:
         noise = self._noise(generator, frames, height // 8, width // 8)
         pipeline = _denoiser(self.transformer, _scheduler(sampling.scheduler, self.schedule), noise, first.to(device, dtype))
         prompt = prompt.to(device, dtype)
-        guided = self._guided(slots, (frames, *start.shape[-2:]), prompt, sampling.strength)
-        with self.machine.sampling(self.transformer, self.control), guided:
+        with self.machine.sampling(self.transformer, self.control), ExitStack() as guide:
+            turn = self._guided(guide, self._start(slots, (frames, *start.shape[-2:]), prompt), sampling)
+            turn(0)
             latents = pipeline(
                 image=torch.zeros(1, 3, height, width),
                 prompt_embeds=prompt,
@@ -133,7 +137,7 @@ class ClipSampler:
                 use_dynamic_cfg=sampling.dynamic,
                 generator=generator,
                 output_type="latent",
-                callback_on_step_end=reporting(progress, sampling.steps),
+                callback_on_step_end=reporting(progress, sampling.steps, turn),
             ).frames
         with self.machine.holding(self.vae):
             return to_pictures(decode(self.vae, latents.transpose(1, 2))[0].transpose(0, 1))
@@ -158,9 +162,8 @@ class ClipSampler:
             noise = torch.randn(1, frames, 16, height, width, generator=generator, device=generator.device, dtype=self.machine.dtype)
         return noise.to(self.machine.device, self.machine.dtype)
 
-    @contextmanager
-    def _guided(self, slots: list[SlotLatents], shape: tuple[int, int, int], prompt: Tensor, strength: float) -> Iterator[None]:
-        """Run the control beside the blocks. Its constant part is made in the first step, when the patch embedding is on the device."""
+    def _start(self, slots: list[SlotLatents], shape: tuple[int, int, int], prompt: Tensor) -> Callable[[Tensor], Tensor]:
+        """The control's start. Its constant part is made when it is first asked for: then the patch embedding is on the device."""
         constant: list[Tensor] = []
         embed = self.transformer.patch_embed
 
@@ -171,11 +174,22 @@ class ClipSampler:
                 constant.append(self.control.constant(embed(prompt, window)[:, prompt.shape[1] :] for window in windows))
             return self.control.start(hidden, constant[0])
 
-        if strength == 0:
-            yield
-            return
-        with controlled(self.transformer.transformer_blocks, self.control, start, strength):
-            yield
+        return start
+
+    def _guided(self, guide: ExitStack, start: Callable[[Tensor], Tensor], sampling: ClipSampling) -> Callable[[int], None]:
+        """A function to call before each step, which has the control run beside the blocks as long as ``guide`` is open and it is time."""
+        blocks, acts = self.transformer.transformer_blocks, False
+
+        def turn(step: int) -> None:
+            nonlocal acts
+            wanted = sampling.strength != 0 and sampling.start <= step / sampling.steps < sampling.end
+            if wanted and not acts:
+                guide.enter_context(controlled(blocks, self.control, start, sampling.strength))
+            elif acts and not wanted:
+                guide.close()
+            acts = wanted
+
+        return turn
 
 
 def _denoiser(transformer: nn.Module, scheduler: Any, noise: Tensor, first: Tensor):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from ..progress import Progress, silent
 from .codec import decode, encode, to_pictures
 from .compute import Machine
 from .flux_models import Prompt
-from .words import NOISE, SHIFTS, check_word
+from .words import NOISE, SHIFTS, check_span, check_word
 
 PIXELS = 16
 """Pixels of a token's side."""
@@ -50,8 +50,7 @@ class FluxSampling:
         """Raise ValueError for numbers that make no sense."""
         if self.steps < 1:
             raise ValueError(f"Expected at least 1 step, found {self.steps}.")
-        if not 0 <= self.start < self.end <= 1:
-            raise ValueError(f"Expected a span of the steps within 0..1, found {self.start:g} to {self.end:g}.")
+        check_span(self.start, self.end)
         check_word(self.shift, SHIFTS, "shift")
         check_word(self.noise, NOISE, "source of noise")
 
@@ -174,11 +173,12 @@ def _prompt_inputs(prompt: Prompt, negative: Prompt | None, device: torch.device
     return {name: value.to(device, dtype) for name, value in inputs.items()}
 
 
-def reporting(progress: Progress, steps: int):
-    """diffusers' callback after a step."""
+def reporting(progress: Progress, steps: int, before: Callable[[int], None] = lambda step: None):
+    """diffusers' callback after a step: tells ``progress``, and ``before`` which step comes next."""
 
     def report(pipeline, step: int, timestep, kwargs: dict) -> dict:
         progress(step + 1, steps)
+        before(step + 1)
         return {}
 
     return report

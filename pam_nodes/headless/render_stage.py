@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +110,13 @@ class RenderOptions:
     pictures: str = "png"
     renderer: str = "auto"
 
+    def hands(self) -> list[HandChoice]:
+        """The models to read files with: those chosen; the hand of the pack is there for both sides."""
+        if self.second_hand is not None:
+            return [self.hand, self.second_hand]
+        other = {"right": "left", "left": "right"}[self.hand.side]
+        return [self.hand] if self.hand.file is not None else [self.hand, replace(self.hand, side=other)]
+
     def check(self) -> None:
         """Raise ValueError for words that are none."""
         check_word(self.pictures, PICTURES, "kind of picture")
@@ -156,8 +163,7 @@ def render_motions(motions: list[Path], options: RenderOptions, out: Path, overw
     """
     options.check()
     check_names(motions)
-    choices = (options.hand, options.second_hand)
-    hands = {choice.side: choice.load() for choice in choices if choice is not None}
+    hands = {choice.side: choice.load() for choice in options.hands()}
     meshes = [choice.load() for choice in options.objects]
     manifest = open_manifest(out, "render", options.settings(), overwrite)
     folders = []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 import comfy.ldm.cogvideo.model
 import comfy.model_base
 import comfy.model_patcher
+import comfy.ops
 import comfy.supported_models
 import torch
 
@@ -18,10 +18,8 @@ from ..motion.positions import rotary, sines
 from ..weights import require_complete
 from .devices import placement
 
-log = logging.getLogger(__name__)
 DTYPES = {"default": None, "bf16": torch.bfloat16, "fp16": torch.float16, "fp8_e4m3fn": torch.float8_e4m3fn}
 PIXELS = 8
-PROMPT_TOKENS = 226
 
 
 class Transformer(comfy.ldm.cogvideo.model.CogVideoXTransformer3DModel):
@@ -148,7 +146,8 @@ def load_hoi_control(state_dict: Mapping[str, torch.Tensor], metadata: Mapping[s
     config = detect(control, metadata)
     tensors = to_module_keys(control, config)
     place = placement(tensors, DTYPES[dtype])
-    net = HOICogVideoXControl(config, place.operations, device=place.offload_device, dtype=place.dtype).eval()
+    # Layers that cast to their input: base and control may be kept in different numbers.
+    net = HOICogVideoXControl(config, comfy.ops.manual_cast, device=place.offload_device, dtype=place.dtype).eval()
     require_complete(net, tensors, "HOI control for CogVideoX")
     net.load_state_dict(tensors)
     return comfy.model_patcher.CoreModelPatcher(net, load_device=place.load_device, offload_device=place.offload_device)

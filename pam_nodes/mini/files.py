@@ -16,9 +16,11 @@ class MiniFiles:
     Attributes:
         model: base model in diffusers' key layout. control: its HOI control. vae: the patch autoencoder.
         t5, clip: text encoders in transformers' key layout; the motion stage has no CLIP.
+        own_vae: another autoencoder to take instead of the folder's.
     """
 
     folder: Path
+    own_vae: Path | None = None
 
     @property
     def model(self) -> Path:
@@ -30,7 +32,7 @@ class MiniFiles:
 
     @property
     def vae(self) -> Path:
-        return self._file("vae")
+        return self.own_vae or self._file("vae")
 
     @property
     def t5(self) -> Path:

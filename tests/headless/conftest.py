@@ -1,11 +1,17 @@
 """Small model folders and conditions, made once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pam_nodes.conditions.hand_keypoints import HandKeypoints
 from pam_nodes.conditions.video import ConditionVideo
 from pam_nodes.geometry.camera_build import orbit_camera
+from pam_nodes.geometry.primitives import demo_object
+from pam_nodes.grasp.trajectory import HandTrack, ObjectTrack, Trajectory
+from pam_nodes.hands.files import load_default_hand
+from pam_nodes.hands.posing import place_hand, preset_pose
 from pam_nodes.headless.condition_files import write_conditions
 
 from . import tiny
@@ -53,3 +59,19 @@ def folder(tmp_path, clip, camera):
     """The clip on disk."""
     write_conditions(tmp_path / "scene", clip, camera, "png", {"objects": ["mug"], "motion_sha256": "ab12"})
     return tmp_path / "scene"
+
+
+def motion_of(side: str, steps: int = 3) -> Trajectory:
+    """A hand that stays, and a cup that rises."""
+    hand = load_default_hand(side)
+    one = place_hand(hand, preset_pose("grasp", side), (0, -0.1, 0.1))
+    pose = replace(one, **{name: np.tile(getattr(one, name), (steps, 1)) for name in ("global_orient", "hand_pose", "transl")})
+    mesh = replace(demo_object("mug"), name="cup", label=7, color=(0.1, 0.2, 0.3))
+    poses = np.tile(np.eye(4), (steps, 1, 1))
+    poses[:, 2, 3] = np.linspace(0, 0.1, steps)
+    return Trajectory((HandTrack(hand, pose),), (ObjectTrack(mesh, poses),), 15.0)
+
+
+@pytest.fixture
+def trajectory() -> Trajectory:
+    return motion_of("right")

@@ -100,6 +100,22 @@ def test_equals_diffusers_pipeline(models, clip):
     assert np.abs(free - guided).max() > 10
 
 
+def test_span_of_the_control(models, clip):
+    """It acts in the steps asked for, and leaves nothing behind on the model."""
+    ready = sampler(models)
+    slots, start = ready.encode_slots(clip), ready.encode_start(PICTURE)
+
+    def run(**span) -> np.ndarray:
+        return ready.sample(slots, start, PROMPT, NEGATIVE, ClipSampling(steps=4, **span), 42).astype(int)
+
+    whole, none, late, early = (run(**span) for span in ({}, {"strength": 0.0}, {"start": 0.5}, {"end": 0.5}))
+    pairs = ((whole, none), (late, none), (late, whole), (early, none), (early, whole), (early, late))
+    assert all(np.abs(one - other).max() > 3 for one, other in pairs)
+    np.testing.assert_array_equal(run(strength=0.0), none)
+    with pytest.raises(ValueError, match="span of the steps"):
+        ClipSampling(start=0.5, end=0.5).check()
+
+
 @pytest.fixture
 def depth(clip):
     """The clip with one condition."""

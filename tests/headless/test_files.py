@@ -8,10 +8,6 @@ import pytest
 from PIL import Image
 
 from pam_nodes.conditions.video import MODALITIES
-from pam_nodes.geometry.primitives import demo_object
-from pam_nodes.grasp.trajectory import HandTrack, ObjectTrack, Trajectory
-from pam_nodes.hands.files import load_default_hand
-from pam_nodes.hands.posing import place_hand, preset_pose
 from pam_nodes.headless.clip_files import read_clip, write_clip
 from pam_nodes.headless.condition_files import digest_of_clip, read_conditions, write_conditions
 from pam_nodes.headless.files import replacing, save_picture
@@ -96,17 +92,6 @@ def test_condition_folders_that_do_not_fit_are_named(tmp_path, folder, clip):
     save_picture(folder / "depth" / "00003.png", clip.depth[3])
     with pytest.raises(ValueError, match="Expected depth and ids"):
         read_conditions(folder)
-
-
-@pytest.fixture
-def trajectory():
-    hand = load_default_hand()
-    one = place_hand(hand, preset_pose("grasp"), (0, -0.1, 0.1))
-    pose = replace(one, **{name: np.tile(getattr(one, name), (3, 1)) for name in ("global_orient", "hand_pose", "transl")})
-    mesh = replace(demo_object("mug"), name="cup", label=7, color=(0.1, 0.2, 0.3))
-    poses = np.tile(np.eye(4), (3, 1, 1))
-    poses[:, 2, 3] = [0, 0.05, 0.1]
-    return Trajectory((HandTrack(hand, pose),), (ObjectTrack(mesh, poses),), 15.0)
 
 
 def test_motion_brings_its_meshes(tmp_path, trajectory):

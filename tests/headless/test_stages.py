@@ -13,15 +13,18 @@ from pam_nodes.headless.clip_stage import ClipOptions, make_clips
 from pam_nodes.headless.cogvideox import ClipSampling
 from pam_nodes.headless.cogvideox_models import CogVideoXFolder
 from pam_nodes.headless.compute import Compute, machine, require
-from pam_nodes.headless.condition_files import write_conditions
+from pam_nodes.headless.condition_files import read_conditions, write_conditions
 from pam_nodes.headless.files import read_picture, save_picture
 from pam_nodes.headless.flux import FluxSampling
 from pam_nodes.headless.flux_models import FluxFolder
 from pam_nodes.headless.frame_stage import FrameOptions, make_frames
 from pam_nodes.headless.manifest import open_manifest
+from pam_nodes.headless.motion_files import write_motion_file
 from pam_nodes.headless.pose_stage import PoseOptions, successes
-from pam_nodes.headless.render_stage import RenderOptions
+from pam_nodes.headless.render_stage import CameraChoice, RenderOptions, render_motions
 from pam_nodes.headless.scene import HandChoice, ObjectChoice, read_pose
+
+from .conftest import motion_of
 
 CPU = Compute("cpu", "fp32")
 FRAMES = FrameOptions("a hand holds a {object}", sampling=FluxSampling(steps=2), seeds=(1, 2, 3))
@@ -49,6 +52,22 @@ def stop_at(name: str):
         return report
 
     return bars
+
+
+def test_motions_are_filmed_once(tmp_path):
+    """A left hand without being told, and anew when the file has changed."""
+    motion, out = tmp_path / "motion_7.npz", tmp_path / "out"
+    options = RenderOptions(camera=CameraChoice(96, 64, keys="100%: orbit 40"), preview="tan", normals=True)
+    write_motion_file(motion, motion_of("left"))
+    (folder,) = render_motions([motion], options, out)
+    clip, about = read_conditions(folder)
+    assert clip.shape == (3, 64, 96) and clip.joints.sides == ("left",) and about["objects"] == ["cup"]
+    assert np.load(folder / "labels.npz")["world_to_camera"].shape == (3, 4, 4)
+    assert len(list((folder / "preview").glob("*.png"))) == 3 and clip.normals.any()
+    assert render_motions([motion], options, out, bars=stop_at("render motion_7")) == [folder]
+    write_motion_file(motion, motion_of("left", steps=2))
+    render_motions([motion], options, out)
+    assert read_conditions(folder)[0].shape == (2, 64, 96)
 
 
 def test_pictures_survive_a_stop_and_are_not_made_again(tmp_path, flux, folder):

@@ -116,6 +116,14 @@ def test_a_large_file_costs_only_what_is_used(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
 
 
+@pytest.mark.timeout(60)
+def test_a_torch_file_that_holds_itself_is_read_once(tmp_path):
+    state: dict = {"a": torch.ones(2)}
+    state["module"] = state
+    torch.save(state, tmp_path / "loop.bin")
+    assert torch.equal(open_tensors(tmp_path / "loop.bin").read()["a"], torch.ones(2))
+
+
 def test_torch_files_are_unwrapped_and_run_nothing(tmp_path, merged):
     control = {key: value for key, value in merged.items() if not is_base(key)}
     torch.save({"module": control, "step": 3}, tmp_path / "control.bin")

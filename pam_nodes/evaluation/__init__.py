@@ -1,0 +1,1 @@
+"""How near generated clips come to real ones."""

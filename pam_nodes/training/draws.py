@@ -1,0 +1,88 @@
+"""Which samples a step learns from, and all its chance.
+
+Every random number is drawn from the seed and the running number of the sample, not from a state that goes on: a run that is ended
+and started again, on one process or on several, sees what it would have seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+Draw = Callable[[int, torch.Generator], dict[str, Tensor]]
+"""Index of a sample and chance to what the network is given."""
+
+
+def generator_of(*numbers: int) -> torch.Generator:
+    """Random numbers of a seed and counters, on the CPU."""
+    digest = hashlib.sha256(repr(numbers).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+@lru_cache(maxsize=2)
+def shuffled(count: int, seed: int, epoch: int) -> list[int]:
+    """0..count-1 in the order of one pass over the data."""
+    return torch.randperm(count, generator=generator_of(seed, -1 - epoch)).tolist()
+
+
+@dataclass(frozen=True)
+class Draws(torch.utils.data.Dataset):
+    """Samples by their running number, without end.
+
+    Attributes:
+        indices: of the samples that are learnt from.
+        draw: makes one.
+        seed: of all chance.
+    """
+
+    indices: Sequence[int]
+    draw: Draw
+    seed: int
+
+    def __getitem__(self, counter: int) -> dict[str, Tensor]:
+        epoch, place = divmod(counter, len(self.indices))
+        index = self.indices[shuffled(len(self.indices), self.seed, epoch)[place]]
+        return self.draw(index, generator_of(self.seed, counter))
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Running numbers of the samples of one process, batch by batch, from a step on.
+
+    Attributes:
+        start, stop: steps.
+        accumulate, batch: of a step, and samples of each.
+        rank, world: which process of how many.
+    """
+
+    start: int
+    stop: int
+    accumulate: int
+    batch: int
+    rank: int = 0
+    world: int = 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for part in range(self.start * self.accumulate, self.stop * self.accumulate):
+            first = (part * self.world + self.rank) * self.batch
+            yield list(range(first, first + self.batch))
+
+    def __len__(self) -> int:
+        return (self.stop - self.start) * self.accumulate
+
+
+def mean_or_draw(sample: dict[str, Tensor], name: str, generator: torch.Generator) -> Tensor:
+    """Latents of a sample in float32: drawn from the VAE's distribution where it is stored, else its mean."""
+    mean = sample[name].float()
+    deviation = sample.get(f"{name}_std")
+    return mean if deviation is None else mean + deviation.float() * torch.randn(mean.shape, generator=generator)
+
+
+def happens(probability: float, generator: torch.Generator) -> bool:
+    """Chance; always uses one number, so that what follows does not depend on the outcome."""
+    return bool(torch.rand(1, generator=generator) < probability)

@@ -1,0 +1,108 @@
+"""From a configuration and folders to a training run."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..dataset.clips import ClipSource
+from ..dataset.shards import LatentStore
+from ..headless.cogvideox_models import CogVideoXModels
+from ..headless.compute import TORCH, Compute, Machine, machine, require
+from ..headless.flux_models import FluxModels
+from ..headless.frame_stage import check_size
+from ..headless.pose_stage import Bars, no_bars
+from .codec import make_codec_task
+from .config import TrainConfig
+from .loop import Run, open_run, train
+from .sheets import Sheets
+from .tasks import Task, make_task
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run begins with.
+
+    Attributes:
+        config: how.
+        data: folder of latents.
+        models: base model, and the control to go on from.
+        from_control: train the models' control instead of a new one.
+        validation: folder of held-out latents, None takes the first of ``data``.
+        small: the models are the pack's.
+    """
+
+    config: TrainConfig
+    data: Path
+    models: FluxModels | CogVideoXModels
+    from_control: bool = False
+    validation: Path | None = None
+    small: bool = False
+
+
+def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = False, bars: Bars = no_bars) -> list[Path]:
+    """Train in a folder, or go on there.
+
+    Returns:
+        The files of what was learnt.
+
+    Raises:
+        ValueError, FileNotFoundError, ImportError: input that cannot work, before the base model is loaded.
+    """
+    config = start.config
+    config.check()
+    require("to train", "accelerate")
+    if config.learn == "all" and not start.small:
+        raise ValueError("Expected --mini with 'learn: all', which trains models of the pack's size.")
+    if config.optimization.name == "adamw8bit":
+        require("for adamw8bit", "bitsandbytes")
+    store = LatentStore(start.data)
+    held_out = None if start.validation is None else LatentStore(start.validation)
+    place = machine(compute)
+    accelerator = _accelerator(config, place)
+    place = replace(place, device=accelerator.device, dtype=_base_dtype(config, accelerator.device), offload="none")
+    stamp = {"base": "from nothing"} if config.learn == "all" else dict(start.models.stamp)
+    open_run(out, config, store.settings, stamp | {"from_control": str(start.from_control)}, overwrite)
+    task = make_task(config, store, start.models, place, start.from_control, out / "text")
+    other = None if held_out is None else Task(config, held_out, task.trainee, task.times)
+    sheet = _sheets(start, other or task, place, out) if config.watching.sheet and accelerator.is_main_process else None
+    paths = train(Run(out, task, other, sheet), accelerator, bars=bars)
+    if config.learn == "all":
+        paths.append(Path(shutil.copy(start.models.files.vae, out / "vae.safetensors")))
+    return paths
+
+
+def start_codec(config: TrainConfig, source: ClipSource, size: tuple[int, int], compute: Compute, out: Path, overwrite: bool, bars: Bars):
+    """Train an autoencoder of the small models on clips, or go on with it (arguments as in ``start_training``)."""
+    require("to train", "accelerate")
+    check_size(size, "the clips")
+    names, accelerator = source.names, _accelerator(config, machine(compute))
+    open_run(out, config, {"clips": len(names), "size": list(size), "first": names[0]}, {}, overwrite)
+    return train(Run(out, make_codec_task(config, source, size)), accelerator, bars=bars)
+
+
+def _accelerator(config: TrainConfig, place: Machine) -> Any:
+    """accelerate's, on the chosen device; of several processes each has its own."""
+    from accelerate import Accelerator, DistributedDataParallelKwargs
+
+    logging.getLogger("accelerate").setLevel(logging.WARNING)
+    mixed = "no" if config.precision == "fp32" else config.precision
+    # The text stream of the last copied block ends unused.
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(cpu=place.device.type == "cpu", mixed_precision=mixed, kwargs_handlers=[unused])
+
+
+def _base_dtype(config: TrainConfig, device: torch.device) -> torch.dtype:
+    """Numbers of the frozen base model: those of the computation on a GPU, fp32 on a CPU, whose norms do not take two kinds."""
+    return torch.float32 if device.type == "cpu" else TORCH[config.precision]
+
+
+def _sheets(start: Start, task: Task, place: Machine, out: Path) -> Sheets:
+    vae = start.models.vae(place).to(place.device).eval().requires_grad_(False)
+    schedule = {} if start.config.stage == "appearance" else start.models.schedule()
+    return Sheets(task, vae, place, schedule, out / "sheets", start.small)

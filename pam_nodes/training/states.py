@@ -1,0 +1,98 @@
+"""Checkpoints of a run: whole or not there, the newest found by its step, only the last few kept."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..headless.files import save_json
+from ..tensor_files import open_tensors, write_tensors
+
+FOLDER, LOG, AVERAGE = "checkpoints", "log.jsonl", "average.safetensors"
+
+
+def newest(out: Path) -> tuple[int, Path | None]:
+    """Step and folder of the last whole checkpoint; (0, None) without one."""
+    found = [(int(match[1]), path) for path in (out / FOLDER).glob("step_*") if (match := re.fullmatch(r"step_(\d+)", path.name))]
+    return max(found, default=(0, None))
+
+
+def save(accelerator: Any, average: Any | None, out: Path, step: int, keep: int) -> None:
+    """Write weights that learn, optimiser and moving average; the folder gets its name when all is in it."""
+    folder = out / FOLDER / f"step_{step:07}"
+    part = folder.with_name(f".part-{folder.name}")
+    if accelerator.is_main_process:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(part))
+    if accelerator.is_main_process:
+        if average is not None:
+            write_tensors(part / AVERAGE, dict(enumerate_names(average.shadow_params)), {})
+        save_json(part / "step.json", {"step": step})
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+        for old in sorted(folder.parent.glob("step_*"))[:-keep]:
+            shutil.rmtree(old)
+    accelerator.wait_for_everyone()
+
+
+def load(accelerator: Any, average: Any | None, folder: Path, step: int) -> None:
+    """Bring weights, optimiser and moving average back."""
+    accelerator.load_state(str(folder))
+    if average is not None:
+        found = open_tensors(folder / AVERAGE).read()
+        for name, value in enumerate_names(average.shadow_params):
+            value.copy_(found[name])
+        average.optimization_step = step
+
+
+def enumerate_names(values: list[Tensor]) -> list[tuple[str, Tensor]]:
+    """Names for tensors in a list."""
+    return [(f"{index:05}", value) for index, value in enumerate(values)]
+
+
+class Log:
+    """What was measured, a line of JSON each, and in TensorBoard where it is installed; lines after the step gone on from are dropped."""
+
+    def __init__(self, out: Path, step: int):
+        self.path = out / LOG
+        kept = [line for line in read_log(out) if line["step"] <= step]
+        out.mkdir(parents=True, exist_ok=True)
+        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
+        except ImportError:
+            self.board = None
+
+    def add(self, step: int, **values: float) -> None:
+        """Note values of a step."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+        for name, value in values.items():
+            if self.board is not None:
+                self.board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Write what is still held back."""
+        if self.board is not None:
+            self.board.close()
+
+
+def read_log(out: Path) -> list[dict]:
+    """The lines of a run's log; a line cut off by a crash is left out."""
+    path = out / LOG
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            continue
+    return lines

@@ -1,0 +1,162 @@
+"""The two stages as the training loop sees them: a network, samples, and files that the nodes load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ..appearance.checkpoint import metadata_of as flux_metadata
+from ..appearance.checkpoint import released_keys
+from ..appearance.flux_control import HOIFluxControl
+from ..dataset.shards import LatentStore
+from ..headless.compute import Machine
+from ..motion.checkpoint import from_module_keys
+from ..motion.checkpoint import metadata_of as cogvideox_metadata
+from ..motion.control import HOICogVideoXControl
+from ..tensor_files import write_tensors
+from . import appearance, motion
+from .config import TrainConfig
+from .draws import Draw
+from .initial import new_cogvideox_control, new_flux_control
+from .small import TextEncoders, small_transformer, write_tokenizers
+
+CONTROL = "control.safetensors"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stage that is trained.
+
+    Attributes:
+        config: of the run.
+        store: latents.
+        trainee: the network; (B,) losses of a batch.
+        times: of the validation.
+    """
+
+    config: TrainConfig
+    store: LatentStore
+    trainee: nn.Module
+    times: tuple[float, ...]
+
+    def draw(self, time: float | None = None) -> Draw:
+        """Samples, for training or at a fixed time for validation."""
+        kind = appearance.AppearanceDraw if self.config.stage == "appearance" else motion.MotionDraw
+        return kind(self.store, self.config, time, self.trainee.text.ids if self.trainee.text is not None else None)
+
+    def write(self, folder: Path, state: dict[str, Tensor]) -> list[Path]:
+        """Write what was learnt, of a state of the trainee, as files the nodes load.
+
+        Returns:
+            The control's file; with everything learning also model, text encoders and their tokenizers, as the pack's own small models.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        control, all_learn = self.trainee.control, self.trainee.text is not None
+        kind = torch.float16 if all_learn else torch.float32
+        tensors = part(state, "control.")
+        if self.config.stage == "appearance":
+            filled = loaded(HOIFluxControl(control.config), tensors)
+            files = {CONTROL: (released_keys(filled), flux_metadata(control.config))}
+        else:
+            files = {CONTROL: (from_module_keys(tensors, control.config), cogvideox_metadata(control.config))}
+        if all_learn:
+            files["model.safetensors"] = (part(state, "transformer."), {})
+            texts = self.trainee.text
+            current = {name: value.clone() for name, value in texts.state_dict().items()}
+            texts.load_state_dict(part(state, "text."), strict=False)
+            files |= {f"{name}.safetensors": (found, {}) for name, found in texts.files().items()}
+            texts.write_beside(folder)
+        paths = []
+        for name, (found, metadata) in files.items():
+            paths.append(folder / name)
+            write_tensors(paths[-1], {key: value.detach().cpu().to(kind, copy=True) for key, value in found.items()}, metadata)
+        if all_learn:
+            texts.load_state_dict(current)
+        return paths
+
+
+def make_task(config: TrainConfig, store: LatentStore, models: Any, machine: Machine, start: bool, folder: Path) -> Task:
+    """The network of a configuration, its frozen part ready on the machine.
+
+    Args:
+        models: where base model and, with ``start``, the control to go on from come from (``FluxModels``, ``CogVideoXModels``); None
+            with everything learning.
+        machine: where the base model runs, and in which numbers.
+        start: train the models' control instead of a new one.
+        folder: where tokenizers are written with everything learning.
+
+    Raises:
+        ValueError: the latents were made for something else, or base and control do not fit.
+    """
+    torch.manual_seed(config.seed)
+    check_store(config, store)
+    text = None
+    if config.learn == "all":
+        settings = store.settings
+        if not (folder / "t5_tokenizer").is_dir():
+            write_tokenizers(sorted({row.prompt for row in store.rows}), folder)
+        text = TextEncoders(folder, with_clip=config.stage == "appearance")
+        transformer = small_transformer(config.stage, tuple(settings["size"]), settings["length"])
+    else:
+        transformer = models.transformer(machine).requires_grad_(False).eval()
+    new = new_flux_control if config.stage == "appearance" else new_cogvideox_control
+    control = models.control(machine).float().requires_grad_(True).train() if start else new(config.control, transformer)
+    if config.learn == "control":
+        transformer = machine.place(transformer)
+    if config.checkpointing:
+        recompute([*transformer.children(), *control.modules()])
+    if config.stage == "appearance":
+        trainee = appearance.AppearanceTrainee(transformer, control, config.guidance, text)
+        return Task(config, store, trainee, appearance.VALIDATION_TIMES)
+    return Task(config, store, motion.MotionTrainee(transformer, control, text), motion.VALIDATION_TIMES)
+
+
+def check_store(config: TrainConfig, store: LatentStore) -> None:
+    """Raise ValueError for latents of another stage, with other hints, or without the conditions."""
+    settings = store.settings
+    found = settings.get("stage"), settings.get("hints") if config.stage == "appearance" else None
+    wanted = config.stage, config.control.encoding if config.stage == "appearance" else None
+    if found != wanted:
+        raise ValueError(
+            f"Expected latents of the {wanted[0]} stage{f' with {wanted[1]} hints' if wanted[1] else ''}, found "
+            f"{found[0]}{f' with {found[1]} hints' if found[1] else ''} in {store.folder}: encode them so."
+        )
+    known = [name for name in config.names if name in settings["conditions"] and name not in config.masking.never]
+    if not known:
+        raise ValueError(f"Expected latents of {' or '.join(config.names)}, found {', '.join(settings['conditions'])} in {store.folder}.")
+
+
+def recompute(modules: list[nn.Module]) -> None:
+    """Have the blocks among modules keep no activations and compute them again when gradients are asked for.
+
+    Only a block's own ``forward`` is computed again, not the hooks around it, by which the control is put beside CogVideoX's blocks.
+    """
+    for module in modules:
+        if isinstance(module, nn.ModuleList):
+            for block in module:
+                if sum(1 for _ in block.parameters()) > 4:
+                    block.forward = _recomputed(block.forward)
+
+
+def _recomputed(forward: Callable) -> Callable:
+    def again(*args, **kwargs):
+        return checkpoint(forward, *args, use_reentrant=False, **kwargs)
+
+    return again
+
+
+def part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def loaded(control: HOIFluxControl | HOICogVideoXControl, state: dict[str, Tensor]) -> nn.Module:
+    """A control with these tensors, for inference."""
+    control.load_state_dict(state)
+    return control.eval().requires_grad_(False)

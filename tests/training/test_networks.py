@@ -1,0 +1,162 @@
+"""What a step computes: the released losses, the network that samples, controls that start as the base model."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import FluxControlNetModel
+
+from pam_nodes.appearance.flux_blocks import pack
+from pam_nodes.dataset.encode import FIRST, PICTURE
+from pam_nodes.dataset.shards import LatentStore
+from pam_nodes.headless.codec import decode, to_pictures
+from pam_nodes.headless.cogvideox import ClipSampler, ClipSampling
+from pam_nodes.headless.cogvideox_models import MiniCogVideoX
+from pam_nodes.headless.cogvideox_models import load_control as load_cogvideox_control
+from pam_nodes.headless.compute import Compute, machine
+from pam_nodes.headless.flux import FluxSampler, FluxSampling, unpack
+from pam_nodes.headless.flux_models import MiniFlux, Prompt
+from pam_nodes.headless.flux_models import load_control as load_flux_control
+from pam_nodes.motion.schedule import alphas_cumprod
+from pam_nodes.motion.slots import SlotLatents
+from pam_nodes.training.config import ControlDesign, TrainConfig
+from pam_nodes.training.draws import generator_of
+from pam_nodes.training.initial import flux_names, new_flux_control
+from pam_nodes.training.tasks import make_task, recompute
+from tests.appearance import reference
+
+CPU = machine(Compute("cpu"))
+CONFIG = {
+    "appearance": TrainConfig("appearance", precision="fp32"),
+    "motion": TrainConfig("motion", control=ControlDesign(blocks=3), precision="fp32"),
+}
+MODELS = {"appearance": MiniFlux(), "motion": MiniCogVideoX()}
+
+
+def task_of(stage, latents, tmp_path, start=True, config=None):
+    return make_task(config or CONFIG[stage], LatentStore(latents[stage]), MODELS[stage], CPU, start, tmp_path)
+
+
+def batch_of(task, time, indices=(0, 3)):
+    rows = [task.draw(time)(index, generator_of(7, index)) for index in indices]
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+@torch.no_grad()
+def test_flux_velocity_is_the_samplers(latents, tmp_path):
+    """One Euler step of diffusers' pipeline from noise ends at noise - velocity."""
+    task = task_of("appearance", latents, tmp_path)
+    batch = batch_of(task, 1.0, (2,))
+    sampler = FluxSampler(CPU, MODELS["appearance"].transformer(CPU), MODELS["appearance"].control(CPU), MODELS["appearance"].vae(CPU))
+    words = Prompt(batch["tokens"], batch["pooled"])
+    ended = sampler.denoise(batch["noise"], batch["hint"], words, None, FluxSampling(steps=1, shift="none"))
+    velocity = unpack(task.trainee.velocity(batch["noise"], batch["t"], batch["hint"], batch), (64, 32))
+    torch.testing.assert_close(batch["noise"] - velocity, ended, atol=2e-5, rtol=1e-4)
+    expected = ((velocity - (batch["noise"] - batch["x"])) ** 2).mean()
+    torch.testing.assert_close(task.trainee(batch)[0], expected)
+
+
+@torch.no_grad()
+def test_cogvideox_velocity_is_the_samplers(latents, tmp_path):
+    """One DDIM step from pure noise ends at -v, as no signal is left in step 999."""
+    task = task_of("motion", latents, tmp_path)
+    sample, models = task.store.sample(1), MODELS["motion"]
+    batch = batch_of(task, 999, (1,))
+    sampler = ClipSampler(CPU, models.transformer(CPU), models.control(CPU), models.vae(CPU), models.schedule())
+    slots = [SlotLatents(sample[name][None], sample[name + FIRST][None]) for name in task.config.names]
+    settings = ClipSampling(steps=1, scheduler="ddim", guidance=1.0, dynamic=False)
+    start = sample[PICTURE + FIRST][None].transpose(1, 2)
+    made = sampler.sample(slots, start, batch["tokens"], batch["tokens"], settings, 5)
+    noise = torch.randn(1, 16, 3, 4, 8, generator=torch.Generator().manual_seed(5)).transpose(1, 2)
+    v = task.trainee.velocity(torch.cat([noise, batch["first"]], dim=2), batch["t"], batch["slots"], batch)
+    expected = to_pictures(decode(models.vae(CPU), -v.transpose(1, 2))[0].transpose(0, 1))
+    assert np.abs(made.astype(int) - expected).max() <= 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("time", [20, 500, 990])
+def test_motion_loss_is_the_released_one(latents, tmp_path, time):
+    """mean (x0_pred - x0)^2 / (1 - alpha_bar_t), pam_reference 4.3, in float64."""
+    task = task_of("motion", latents, tmp_path)
+    batch = batch_of(task, time)
+    bar = alphas_cumprod()[time]
+    a, s = bar.sqrt(), (1 - bar).sqrt()
+    noisy = (a * batch["x"].double() + s * batch["noise"].double()).float()
+    v = task.trainee.velocity(torch.cat([noisy, batch["first"]], dim=2), batch["t"], batch["slots"], batch)
+    x0 = a * noisy.double() - s * v.double()
+    released = ((x0 - batch["x"].double()) ** 2 / (1 - bar)).flatten(1).mean(1)
+    torch.testing.assert_close(task.trainee(batch).double(), released, rtol=2e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("stage", ["appearance", "motion"])
+def test_new_control_leaves_the_base_as_it_is_and_learns(latents, tmp_path, stage):
+    task = task_of(stage, latents, tmp_path, start=False)
+    trainee, batch = task.trainee, batch_of(task, task.times[1])
+    other = {**batch, ("hint" if stage == "appearance" else "slots"): torch.randn_like(batch["hint" if stage == "appearance" else "slots"])}
+    loss = trainee(batch)
+    torch.testing.assert_close(loss, trainee(other))
+    loss.mean().backward()
+    outputs = trainee.control.controlnet1.controlnet_blocks if stage == "appearance" else trainee.control.combine_linears
+    assert all(linear.weight.grad.abs().max() > 0 for linear in outputs)
+    assert all(parameter.grad is None for parameter in trainee.base[0].parameters())
+
+
+def test_copied_blocks_are_the_bases():
+    """By names of the reference implementation, which goes the other way through diffusers' own ControlNet."""
+    base = reference.base()
+    copied = flux_names(base.state_dict(), 2)
+    net = FluxControlNetModel.from_transformer(base, num_layers=2, num_single_layers=0, attention_head_dim=128, num_attention_heads=1)
+    renamed = reference.released_names(net)
+    control = new_flux_control(ControlDesign((("depth",),), encoding="pixel"), base)
+    for name, value in copied.items():
+        torch.testing.assert_close(control.controlnet1.state_dict()[name], value)
+        torch.testing.assert_close(renamed[name.replace("_norm.weight", "_norm.scale")], value)
+
+
+@pytest.mark.parametrize("stage", ["appearance", "motion"])
+def test_recomputed_blocks_give_the_same_gradients(latents, tmp_path, stage):
+    grads = []
+    for again in (False, True):
+        task = task_of(stage, latents, tmp_path)
+        if again:
+            recompute([*task.trainee.base[0].children(), *task.trainee.control.modules()])
+        task.trainee(batch_of(task, task.times[2])).mean().backward()
+        grads.append([parameter.grad for parameter in task.trainee.parameters() if parameter.grad is not None])
+    assert len(grads[0]) == len(grads[1]) > 20
+    for one, two in zip(*grads, strict=True):
+        torch.testing.assert_close(one, two)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("stage", ["appearance", "motion"])
+def test_written_control_is_what_the_samplers_load(latents, tmp_path, stage):
+    task = task_of(stage, latents, tmp_path)
+    changed = {name: value + 0.01 for name, value in task.trainee.state_dict().items()}
+    if stage == "motion":
+        changed["control.hidden_linear.weight"] = sum(changed[f"control.slot_linears.{i}.weight"] for i in range(3))
+    (path,) = task.write(tmp_path / "out", changed)
+    load = load_flux_control if stage == "appearance" else load_cogvideox_control
+    loaded = load(path, torch.float32)
+    assert loaded.config == task.trainee.control.config
+    for name, value in loaded.state_dict().items():
+        torch.testing.assert_close(value, changed[f"control.{name}"])
+
+
+def test_pixel_hints(latents, tmp_path):
+    """The released design on stored pictures; a condition the latents lack is black."""
+    design = ControlDesign((("depth", "normals"), ("keypoints", "segmentation")), encoding="pixel", injection="repeat")
+    config = TrainConfig("appearance", control=design, precision="fp32")
+    task = make_task(config, LatentStore(latents["pixel"]), MODELS["appearance"], CPU, False, tmp_path)
+    batch = batch_of(task, 0.5)
+    assert batch["hint"].shape == (2, 12, 32, 64) and (batch["hint"][:, 3:6] == -1).all() and batch["hint"][:, :3].max() > 0.2
+    task.trainee(batch).mean().backward()
+    assert task.trainee.control.controlnet2.controlnet_blocks[1].weight.grad.abs().max() > 0
+    with pytest.raises(ValueError, match="Expected latents of the appearance stage with latent hints"):
+        make_task(CONFIG["appearance"], LatentStore(latents["pixel"]), MODELS["appearance"], CPU, False, tmp_path)
+
+
+def test_absent_latent_is_the_black_picture(latents):
+    store = LatentStore(latents["appearance"])
+    with torch.no_grad():
+        black = decode(MODELS["appearance"].vae(CPU), store.absent()["picture"][None])
+    assert to_pictures(black).max() < 30
+    assert pack(store.absent()["picture"][None]).shape == (1, 8, 64)
