@@ -15,18 +15,17 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(ROOT / "tools/train_mini")]
-
-from scenes import random_look, random_motion
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 from pam_nodes.assess.consistency import ClipDemands, ClipQuality, judge_clip, measure_clip
 from pam_nodes.assess.expected import expected
 from pam_nodes.assess.score import Scorer
 from pam_nodes.conditions.hand_keypoints import HandKeypoints
 from pam_nodes.conditions.modalities import optical_flow
-from pam_nodes.conditions.render import film, motion_points
+from pam_nodes.conditions.render import film
 from pam_nodes.conditions.video import ConditionVideo
-from pam_nodes.geometry.camera_build import auto_frame
+from pam_nodes.dataset.looks import random_look
+from pam_nodes.dataset.scenes import SceneOptions, random_camera, random_motion
 
 HEAD = f"{'':24}{'found':>7}{'presence':>10}{'error':>7}{'shape':>7}{'edges':>7}{'flicker':>9}{'drift':>7}{'fidelity':>10}{'passed':>8}"
 
@@ -36,13 +35,13 @@ def clips(count: int, size: tuple[int, int], rng: np.random.Generator):
     made = 0
     while made < count:
         try:
-            motion = random_motion(rng)
+            motion = random_motion(SceneOptions(length=17, fps=8.0), rng)
         except ValueError:
             continue
         if not motion.report.success:
             continue
         look, _ = random_look(rng)
-        camera = auto_frame(motion_points(motion), rng.uniform(-180, 180), rng.uniform(8, 50), 35.0, *size, 0.06)
+        camera = random_camera(motion, *size, rng)
         conditions, pictures = film(motion, camera, look=look)
         yield replace(conditions, flow=optical_flow(motion, camera)), pictures
         made += 1

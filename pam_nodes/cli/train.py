@@ -2,7 +2,7 @@
 
 python -m pam_nodes train appearance mini --data latents/stills --mini --out runs/appearance
 python -m pam_nodes train motion released --data latents/dexycb --cogvideox CogVideoX-5b-I2V --out runs/motion
-accelerate launch -m pam_nodes train motion paper --data latents/dexycb --cogvideox CogVideoX-5b-I2V --out runs/motion
+torchrun --nproc_per_node 8 -m pam_nodes train motion paper --data latents/dexycb --cogvideox CogVideoX-5b-I2V --out runs/motion
 
 python -m pam_nodes train video_codec mini --data data --size 192x128 --out runs/codec
 

@@ -126,12 +126,13 @@ def _encode_pictures(source, groups, models, options: EncodeOptions, place: Mach
         name, facts = shard_name(LATENTS, index), {"clips": hashlib.sha256("\n".join(group).encode()).hexdigest()}
         if not manifest.finished(name, **facts):
             vae = vae or _ready(models.vae(place), place)
-            samples = [sample for clip in _readable(source, group, options) for sample in _samples(clip, options)]
-            if not samples:
+            samples = (sample for clip in _readable(source, group, options) for sample in _samples(clip, options))
+            # Only latents are kept of a clip: the pictures of a shard would be many gigabytes.
+            rows = [(_encoded(sample, vae, options), sample.prompt, sample.name) for sample in samples]
+            if not rows:
                 continue
-            rows = [_encoded(sample, vae, options) for sample in samples]
-            write_shard(manifest.path_of(name), rows, [s.prompt for s in samples], [s.name for s in samples])
-            manifest.record(name, **facts, samples=len(samples))
+            write_shard(manifest.path_of(name), *zip(*rows, strict=True))
+            manifest.record(name, **facts, samples=len(rows))
         paths.append(manifest.path_of(name))
         progress(index + 1, len(groups))
     if paths and options.stage == "appearance" and options.hints == "latent" and not manifest.finished(ABSENT):

@@ -40,7 +40,7 @@ MINI = {
     "scene": tuple(f"on a {color} table" for color in ("white", "grey", "brown", "black", "green", "blue")),
     "light": ("bright light", "soft light", "dim light"),
 }
-"""The words that the small models were trained with (tools/train_mini/scenes.py)."""
+"""The words that the small models were trained with (dataset.looks)."""
 PHOTO = {
     "skin": ("pale skin", "fair skin", "light skin", "olive skin", "tan skin", "brown skin", "dark brown skin", "freckled skin"),
     "action": ("reaching for", "about to grasp", "taking hold of", "grasping"),

@@ -114,6 +114,10 @@ class CodecTask:
 
         return one
 
+    def learnt(self, held: int) -> range:
+        """The clips that are learnt from when the first ``held`` are not."""
+        return range(held, len(self.store))
+
     def write(self, folder: Path, state: dict[str, Tensor]) -> list[Path]:
         """``vae.safetensors`` as the pack's."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -55,7 +55,7 @@ def open_run(out: Path, config: TrainConfig, data: dict, stamp: dict[str, str], 
     manifest = open_manifest(out, "train", {**settings, "models": stamp, "data": data}, overwrite)
     if overwrite and states.newest(out)[1] is not None:
         shutil.rmtree(out / states.FOLDER)
-    manifest.record("settings")
+    manifest.record(states.LOG)
 
 
 def train(run: Run, accelerator: Any, overwrite: bool = False, bars: Bars = no_bars) -> list[Path]:
@@ -136,13 +136,13 @@ def _step(model: Any, optimizer: Any, batches: Any, best: Optimization, accelera
 def loader(run: Run, start: int, accelerator: Any) -> torch.utils.data.DataLoader:
     """Batches of this process from a step on."""
     config = run.task.config
-    held = 0 if run.held_out is not None else config.watching.samples
-    if len(run.task.store) <= held:
+    learnt = run.task.learnt(0 if run.held_out is not None else config.watching.samples)
+    if not learnt:
         raise ValueError(
-            f"Expected more samples than the {held} held out for validation, found {len(run.task.store)}: encode more clips, "
-            "lower watching.samples, or give --validation."
+            f"Expected clips beside the {config.watching.samples} samples held out for validation, found {len(run.task.store)} samples: "
+            "encode more clips, lower watching.samples, or give --validation."
         )
-    draws = Draws(range(held, len(run.task.store)), run.task.draw(), config.seed)
+    draws = Draws(learnt, run.task.draw(), config.seed)
     best, watching = config.optimization, config.watching
     batches = Batches(start, watching.steps, best.accumulate, best.batch, accelerator.process_index, accelerator.num_processes)
     pinned = accelerator.device.type == "cuda"

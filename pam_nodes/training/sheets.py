@@ -32,7 +32,7 @@ class Sheets:
     """Draws sheets of a task.
 
     Attributes:
-        task: the first samples of its store are shown.
+        task: some of the samples held out are shown.
         vae: of the latents.
         machine: where.
         schedule: of CogVideoX, {} for Flux.
@@ -74,8 +74,10 @@ class Sheets:
             tokens, pooled = text(**{name: ids[None].to(device) for name, ids in text.ids(prompt).items()})
         return {"tokens": tokens.cpu(), **({} if pooled is None else {"pooled": pooled.cpu()})}
 
-    def _rows(self) -> range:
-        return range(min(ROWS, len(self.task.store)))
+    def _rows(self) -> list[int]:
+        """Samples spread over those held out."""
+        held = min(self.task.config.watching.samples, len(self.task.store))
+        return [index * held // min(ROWS, held) for index in range(min(ROWS, held))]
 
     def _stills(self, state: dict[str, Tensor]) -> list[list[np.ndarray]]:
         config, store = self.task.config, self.task.store

@@ -91,6 +91,8 @@ def _accelerator(config: TrainConfig, place: Machine) -> Any:
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
     logging.getLogger("accelerate").setLevel(logging.WARNING)
+    if place.device.type == "cuda" and place.device.index is not None:
+        torch.cuda.set_device(place.device)
     mixed = "no" if config.precision == "fp32" else config.precision
     # The text stream of the last copied block ends unused.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)

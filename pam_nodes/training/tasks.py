@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,13 @@ class Task:
         """Samples, for training or at a fixed time for validation."""
         kind = appearance.AppearanceDraw if self.config.stage == "appearance" else motion.MotionDraw
         return kind(self.store, self.config, time, self.trainee.text.ids if self.trainee.text is not None else None)
+
+    def learnt(self, held: int) -> range:
+        """The samples that are learnt from when the first ``held`` are not: none of a clip of which a still is held out."""
+        rows, start = self.store.rows, held
+        while 0 < start < len(rows) and rows[start].name.rpartition(":")[0] == rows[held - 1].name.rpartition(":")[0] != "":
+            start += 1
+        return range(start, len(rows))
 
     def write(self, folder: Path, state: dict[str, Tensor]) -> list[Path]:
         """Write what was learnt, of a state of the trainee, as files the nodes load.
@@ -106,7 +113,8 @@ def make_task(config: TrainConfig, store: LatentStore, models: Any, machine: Mac
     else:
         transformer = models.transformer(machine).requires_grad_(False).eval()
     new = new_flux_control if config.stage == "appearance" else new_cogvideox_control
-    control = models.control(machine).float().requires_grad_(True).train() if start else new(config.control, transformer)
+    full = replace(machine, dtype=torch.float32)
+    control = models.control(full).requires_grad_(True).train() if start else new(config.control, transformer)
     if config.learn == "control":
         transformer = machine.place(transformer)
     if config.checkpointing:

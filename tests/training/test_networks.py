@@ -1,5 +1,7 @@
 """What a step computes: the released losses, the network that samples, controls that start as the base model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -160,3 +162,16 @@ def test_absent_latent_is_the_black_picture(latents):
         black = decode(MODELS["appearance"].vae(CPU), store.absent()["picture"][None])
     assert to_pictures(black).max() < 30
     assert pack(store.absent()["picture"][None]).shape == (1, 8, 64)
+
+
+@pytest.mark.parametrize("stage", ["appearance", "motion"])
+def test_gradients_through_a_base_in_eight_bits(latents, tmp_path, stage):
+    """Nearly those through the full base: its weights are rounded, and nothing else changes on the way back."""
+    grads = []
+    for quantize in ("none", "fp8"):
+        place, config = machine(Compute("cpu", quantize=quantize)), replace(CONFIG[stage], checkpointing=True)
+        task = make_task(config, LatentStore(latents[stage]), MODELS[stage], place, True, tmp_path)
+        task.trainee(batch_of(task, task.times[1])).mean().backward()
+        grads.append(torch.cat([p.grad.flatten() for p in task.trainee.parameters() if p.grad is not None]))
+    assert torch.nn.functional.cosine_similarity(*grads, dim=0) > 0.95
+    assert not torch.equal(*grads)

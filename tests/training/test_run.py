@@ -25,6 +25,7 @@ from pam_nodes.training.config import PRESETS, TrainConfig, filled, read_config
 from pam_nodes.training.draws import Batches, Draws, shuffled
 from pam_nodes.training.motion import MotionDraw
 from pam_nodes.training.states import newest, read_log
+from pam_nodes.training.tasks import Task
 
 YAML = """
 stage: {stage}
@@ -106,7 +107,7 @@ def test_everything_learns_into_files_of_the_small_models(latents, tmp_path):
     assert pipeline.encode_prompt("a red box", "a red box", max_sequence_length=length)[0].shape == (1, 32, 128)
     assert models.transformer(place).config.num_layers == 2 and models.vae(place) is not None
     assert models.control(place).config.conditions == ("depth", "segmentation", "keypoints")
-    assert read_picture(tmp_path / "run" / "sheets" / "step_0000002.png").shape == (6 * 32, 5 * 64, 3)
+    assert read_picture(tmp_path / "run" / "sheets" / "step_0000002.png").shape == (2 * 32, 5 * 64, 3)
 
 
 def test_codec_begins_with_principal_components_and_improves(latents, tmp_path):
@@ -184,6 +185,14 @@ def test_draws_depend_on_seed_and_number_alone(latents):
     draws = [Draws(range(8), MotionDraw(store, TrainConfig("motion")), seed)[21] for seed in (1, 1, 2)]
     assert all(torch.equal(draws[0][name], draws[1][name]) for name in draws[0])
     assert not torch.equal(draws[0]["noise"], draws[2]["noise"])
+
+
+def test_no_still_of_a_held_out_clip_is_learnt_from(latents, tmp_path):
+    store = LatentStore(latents["appearance"])
+    task = Task(TrainConfig("appearance"), store, torch.nn.Identity(), ())
+    assert [row.name for row in store.rows[:4]] == ["clip_0:0", "clip_0:8", "clip_1:0", "clip_1:8"]
+    assert [task.learnt(held).start for held in (0, 1, 2, 3)] == [0, 2, 2, 4]
+    assert Task(TrainConfig("motion"), LatentStore(latents["motion"]), torch.nn.Identity(), ()).learnt(3) == range(3, 8)
 
 
 def test_masking_rates(latents):
