@@ -3,7 +3,8 @@
 import signal
 import sys
 
-from .cli.app import main
+from .cli.app import main, stop
 
-signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster's way to say Ctrl-C
+for number in (signal.SIGINT, signal.SIGTERM):  # the second is a cluster's way to say Ctrl-C
+    signal.signal(number, stop)
 sys.exit(main())

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,15 @@ log = logging.getLogger("pam_nodes")
 COMMANDS = (pose, render, appearance, motion, chain, data, encode, train, evaluate)
 BAD_INPUT, FAILED, STOPPED = 2, 1, 130
 KEPT = "Finished files stay: the same command goes on after them."
+
+
+_stopping = threading.Event()
+
+
+def stop(*_) -> None:
+    """Handler of Ctrl-C. Python loses an interrupt that meets a destructor, so the next step of any progress raises it again."""
+    _stopping.set()
+    raise KeyboardInterrupt
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,6 +97,8 @@ def _bars(label: str) -> Progress:
     bar = tqdm(desc=label, disable=None, leave=False)
 
     def report(done: int, total: int) -> None:
+        if _stopping.is_set():
+            raise KeyboardInterrupt
         bar.total = total
         bar.update(done - bar.n)
         if done >= total:

@@ -8,13 +8,13 @@ import numpy as np
 
 from .flow import FlowVideo
 from .hand_keypoints import HandKeypoints
-from .painted import Field, Pictures
+from .painted import Field, Painted, Pictures
 
 MODALITIES = ("depth", "segmentation", "keypoints", "normals", "tracking")
 """Names of the condition pictures, in the order the bundle lists them."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConditionVideo:
     """Condition pictures of one clip. Every array that is present has the same T, H, W.
 
@@ -46,6 +46,11 @@ class ConditionVideo:
     num_hands: int = 1
     object_labels: tuple[int, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        """What there is, without painting it: hosts and debuggers print what nodes are given."""
+        present = ", ".join(name for name, value in self.__dict__.items() if isinstance(value, np.ndarray | Painted))
+        return f"ConditionVideo({self.style}, {self.fps:g} fps: {present or 'no pictures'})"
 
     @property
     def shape(self) -> tuple[int, int, int]:

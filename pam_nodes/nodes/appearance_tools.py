@@ -1,8 +1,52 @@
-"""Nodes of the appearance stage: PAM's own sampler, and HOI ControlNets to files."""
+"""Nodes of the appearance stage: Flux out of folders, PAM's own sampler, and HOI ControlNets to files."""
 
 from comfy_api.latest import io
 
 from . import sockets
+
+
+class PAMLoadFlux(io.ComfyNode):
+    """Load FLUX.1 as a MODEL, also from a folder of shards."""
+
+    @classmethod
+    def define_schema(cls):
+        from ..host.model_folders import checkpoint_names
+
+        return io.Schema(
+            node_id="PAMLoadFlux",
+            display_name="Load Flux (PAM)",
+            category=sockets.APPEARANCE,
+            description="Loads FLUX.1-dev from the folder in which it is published (diffusers' layout, three shards), or from one file as "
+            "core's Load Diffusion Model does. The MODEL is core's own.",
+            search_aliases=["flux loader", "load diffusion model", "diffusers", "sharded", "unet loader"],
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=checkpoint_names("diffusion_models"),
+                    tooltip="File or folder in models/diffusion_models, or a folder in models/diffusers, such as FLUX.1-dev/transformer.",
+                ),
+                io.Combo.Input(
+                    "weight_dtype",
+                    options=["default", "bf16", "fp8_e4m3fn"],
+                    optional=True,
+                    advanced=True,
+                    tooltip="In which numbers the weights are kept. default: as the host decides; fp8_e4m3fn halves the memory.",
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="MODEL", tooltip="For KSampler, LoRA loaders and PAM Reference Sampling.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model_name: str, **_) -> str:
+        from ..host.model_folders import checkpoint_stamp
+
+        return checkpoint_stamp(model_name, "diffusion_models")
+
+    @classmethod
+    def execute(cls, model_name: str, weight_dtype: str = "default") -> io.NodeOutput:
+        from ..host.flux_model import load_flux
+
+        return io.NodeOutput(load_flux(model_name, weight_dtype))
 
 
 class PAMReferenceSampling(io.ComfyNode):
@@ -98,4 +142,4 @@ class PAMSaveHOIControlNetFlux(io.ComfyNode):
         return io.NodeOutput(name, ui={"text": [name]})
 
 
-NODES = [PAMReferenceSampling, PAMSaveHOIControlNetFlux]
+NODES = [PAMLoadFlux, PAMReferenceSampling, PAMSaveHOIControlNetFlux]

@@ -47,6 +47,7 @@ def test_bundles_are_cut_and_changed_without_painting(clip, frames):
         assert isinstance(cut.stored("depth"), Painted)
         np.testing.assert_array_equal(cut.depth, whole[:4:2])
     np.testing.assert_array_equal(to_float(picked(clip, "depth", 3)), to_float(whole[3:]))
+    assert repr(clip) == "ConditionVideo(dexycb, 15 fps: depth, segmentation, metric_depth, instance_ids)"
     assert isinstance(clip.stored("depth"), Painted), "only what was asked for is painted"
 
 

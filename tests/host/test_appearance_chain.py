@@ -14,6 +14,7 @@ from hostkit.client import NodeFailed, PromptRejected
 from pam_nodes.appearance.checkpoint import released_keys
 from pam_nodes.appearance.flux_control import FluxControlConfig, HOIFluxControl
 from pam_nodes.appearance.schedule import sigmas
+from pam_nodes.mini.configs import FLUX
 from pam_nodes.mini.files import APPEARANCE
 
 from .mini_graphs import SIZE, appearance, conditions, find, node, shipped
@@ -57,6 +58,31 @@ def on_stock_loader(strength: float = 1.0, dtype: str = "default", lora: float |
         prompt["l"] = node("LoraLoaderModelOnly", model=["u", 0], lora_name="small.safetensors", strength_model=lora)
         prompt["s"]["inputs"]["model"] = ["l", 0]
     return prompt
+
+
+def test_flux_from_a_folder_of_shards(run_prompt, probed, host_session):
+    """As core loads the same tensors from one file, to the bit."""
+    from diffusers import FluxTransformer2DModel
+
+    torch.manual_seed(3)
+    small = FluxTransformer2DModel(**FLUX)
+    folder = host_session.base / "models/diffusers/small-flux/transformer"
+    small.save_pretrained(folder, max_shard_size="4MB")
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    models = host_session.base / "models/diffusion_models"
+    save_file({key: value.contiguous() for key, value in small.state_dict().items()}, models / "whole.safetensors")
+    save_file({"first.weight": torch.ones(2)}, models / "other.safetensors")
+
+    def shown(kind: str, **loader) -> np.ndarray:
+        prompt = appearance() | {"u": node(kind, **loader)}
+        prompt["s"]["inputs"]["model"] = ["u", 0]
+        return picture(run_prompt, probed, prompt)
+
+    ours = shown("PAMLoadFlux", model_name="small-flux/transformer")
+    core = shown("UNETLoader", unet_name="whole.safetensors", weight_dtype="default")
+    np.testing.assert_array_equal(ours, core)
+    with pytest.raises(NodeFailed, match=r"Expected a Flux transformer, found keys like .*: choose the transformer of FLUX\.1-dev"):
+        shown("PAMLoadFlux", model_name="other.safetensors")
 
 
 def referenced(batch: int = 1, **changes) -> dict:

@@ -10,7 +10,8 @@ RELEASED_NOTE = """## As PAM made its pictures
 set its *shift* to *true* for larger pictures. Needs FLUX.1-dev, its text encoders and VAE, and PAM's `controlnet.bin`: the README names \
 the folders.
 
-Once loaded, *Save HOI ControlNet Flux* writes the checkpoint as one clean bf16 file: unmute it (Ctrl-M) and run."""
+Once loaded, *Save HOI ControlNet Flux* writes the checkpoint as one clean bf16 file: unmute it (Ctrl-M) and run. \
+*Load Flux*, muted as well, takes FLUX.1-dev as the folder it is published in."""
 SEEDS_NOTE = """## Many seeds, one choice
 Eight pictures of the same pose. Run, look, set *index* of *Pick Frame* to the one you like and run again: only that node and what \
 follows work then. Background, skin and colours are words of the prompt; light and detail change with the seed.
@@ -47,6 +48,8 @@ def flux_dev(info: dict) -> Graph:
     )  # fmt: skip
     picture = g.add("VAEDecode", (2700, 180), (300, 60), samples=sampled[0], vae=vae[0])
     g.add("SaveImage", (2700, 290), (300, 300), "First frame", images=picture[0], filename_prefix="PAM/first_frame")
+    folder = g.add("PAMLoadFlux", (2700, 850), (300, 110), "Instead: a folder of shards")
+    folder.data["mode"] = MUTED
     saved = g.add("PAMSaveHOIControlNetFlux", (2700, 640), (300, 160), control_net=control[0], dtype="bf16")
     saved.data["mode"] = MUTED
     g.note(RELEASED_NOTE, (3040, 0), (320, 380))
