@@ -3,7 +3,6 @@
 python -m pam_nodes train appearance mini --data latents/stills --mini --out runs/appearance
 python -m pam_nodes train motion released --data latents/dexycb --cogvideox CogVideoX-5b-I2V --out runs/motion
 torchrun --nproc_per_node 8 -m pam_nodes train motion paper --data latents/dexycb --cogvideox CogVideoX-5b-I2V --out runs/motion
-
 python -m pam_nodes train video_codec mini --data data --size 192x128 --out runs/codec
 
 The configuration is a YAML file or a preset: paper, released, lora, mini, scratch. The same command goes on from the newest checkpoint. The

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Run:
         out: its folder: ``checkpoints``, ``log.jsonl``, ``tensorboard``, ``sheets`` and, newest, what was learnt.
         task: what is trained.
         held_out: latents for validation; None holds out the first of the task's own.
-        sheet: draws samples, None for none.
+        sheet: draws samples on the main process, None for none.
     """
 
     out: Path
@@ -58,7 +59,7 @@ def open_run(out: Path, config: TrainConfig, data: dict, stamp: dict[str, str], 
     manifest.record(states.LOG)
 
 
-def train(run: Run, accelerator: Any, overwrite: bool = False, bars: Bars = no_bars) -> list[Path]:
+def train(run: Run, accelerator: Any, bars: Bars = no_bars) -> list[Path]:
     """Train until ``watching.steps``, from the newest checkpoint on.
 
     Args:
@@ -67,70 +68,122 @@ def train(run: Run, accelerator: Any, overwrite: bool = False, bars: Bars = no_b
         bars: progress.
 
     Returns:
-        The files of what was learnt.
+        The files of what was learnt, on the main process.
     """
-    task, config = run.task, run.task.config
-    best, watching = config.optimization, config.watching
-    learning = [parameter for parameter in task.trainee.parameters() if parameter.requires_grad]
-    log.info("%.2f M numbers learn, of %d samples", sum(p.numel() for p in learning) / 1e6, len(task.store))
-    optimizer, average = make_optimizer(best, learning), make_average(best, learning)
-    model, optimizer = accelerator.prepare(task.trainee, optimizer)
-    if average is not None:
-        average.to(accelerator.device)
-    start, folder = states.newest(run.out)
-    if folder is not None:
-        states.load(accelerator, average, folder, start)
-        log.info("going on from step %d", start)
-    schedule = rates(best, watching.steps)
+    config = run.task.config
+    trainer = Trainer(run, accelerator)
+    start = trainer.go_on()
+    batches, schedule = iter(loader(run, start, accelerator)), rates(config.optimization, config.watching.steps)
     record = states.Log(run.out, start) if accelerator.is_main_process else None
-    batches = iter(loader(run, start, accelerator))
     progress = bars("steps")
-    for step in range(start, watching.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = best.rate * schedule(step)
-        loss = _step(model, optimizer, batches, best, accelerator)
-        if average is not None:
-            average.step(learning)
-        done = step + 1
+    for step in range(start, config.watching.steps):
+        rate = config.optimization.rate * schedule(step)
+        values = {"loss": trainer.step(batches, rate), "rate": rate} | trainer.watch(step + 1)
         if record is not None:
-            record.add(done, loss=loss, rate=best.rate * schedule(step))
-        if done % watching.validate == 0 or done == watching.steps:
-            measured = validate(run, model, average, learning, accelerator)
-            if record is not None:
-                record.add(done, validation=measured)
-                log.info("step %d: loss %.4f, validation %.4f", done, loss, measured)
-        if done % watching.save == 0 or done == watching.steps:
-            states.save(accelerator, average, run.out, done, watching.keep)
-            state = state_of(model, average, learning, accelerator)
-            if accelerator.is_main_process:
-                task.write(run.out, state)
-        if run.sheet is not None and watching.sheet and done % watching.sheet == 0:
-            state = state_of(model, average, learning, accelerator)
-            if accelerator.is_main_process:
-                run.sheet(done, state)
-        progress(done, watching.steps)
-    state = state_of(model, average, learning, accelerator)
+            record.add(step + 1, **values)
+        if "validation" in values:
+            log.info("step %d: loss %.4f, validation %.4f", step + 1, values["loss"], values["validation"])
+        progress(step + 1, config.watching.steps)
     if record is not None:
         record.close()
-    return task.write(run.out, state) if accelerator.is_main_process else []
+    return trainer.write()
 
 
-def _step(model: Any, optimizer: Any, batches: Any, best: Optimization, accelerator: Any) -> float:
-    """One step of the optimiser over ``accumulate`` batches; the mean loss of all processes."""
-    total = torch.zeros((), device=accelerator.device)
-    model.train()
-    for part in range(best.accumulate):
-        batch = {name: value.to(accelerator.device, non_blocking=True) for name, value in next(batches).items()}
-        last = part + 1 == best.accumulate
-        with accelerator.no_sync(model) if not last else torch.enable_grad():
-            loss = model(batch).mean() / best.accumulate
-            accelerator.backward(loss)
-        total += loss.detach()
-    if best.clip:
-        accelerator.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], best.clip)
-    optimizer.step()
-    optimizer.zero_grad()
-    return float(accelerator.reduce(total, "mean"))
+class Trainer:
+    """Network, optimiser and moving average of a run, on the devices of all its processes."""
+
+    def __init__(self, run: Run, accelerator: Any):
+        self.run, self.accelerator, best = run, accelerator, run.task.config.optimization
+        self.learning = [parameter for parameter in run.task.trainee.parameters() if parameter.requires_grad]
+        log.info("%.2f M numbers learn, of %d samples", sum(p.numel() for p in self.learning) / 1e6, len(run.task.store))
+        self.average = make_average(best, self.learning)
+        self.model, self.optimizer = accelerator.prepare(run.task.trainee, make_optimizer(best, self.learning))
+        if self.average is not None:
+            self.average.to(accelerator.device)
+
+    def go_on(self) -> int:
+        """Bring the newest checkpoint back; the number of steps that were made."""
+        start, folder = states.newest(self.run.out)
+        if folder is not None:
+            states.load(self.accelerator, self.average, folder, start)
+            log.info("going on from step %d", start)
+        return start
+
+    def step(self, batches: Iterator[dict[str, Tensor]], rate: float) -> float:
+        """One step of the optimiser over ``accumulate`` batches; the mean loss of all processes."""
+        accelerator, best = self.accelerator, self.run.task.config.optimization
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        total = torch.zeros((), device=accelerator.device)
+        self.model.train()
+        for part in range(best.accumulate):
+            batch = {name: value.to(accelerator.device, non_blocking=True) for name, value in next(batches).items()}
+            # Processes exchange gradients with the last batch of a step only.
+            with nullcontext() if part + 1 == best.accumulate else accelerator.no_sync(self.model):
+                loss = self.model(batch).mean() / best.accumulate
+                accelerator.backward(loss)
+            total += loss.detach()
+        if best.clip:
+            accelerator.clip_grad_norm_(self.learning, best.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.step(self.learning)
+        return float(accelerator.reduce(total, "mean"))
+
+    def watch(self, done: int) -> dict[str, float]:
+        """Validate, save and draw after a step where it is time to; what was measured."""
+        watching = self.run.task.config.watching
+        last = done == watching.steps
+        values = {"validation": self.validate()} if last or done % watching.validate == 0 else {}
+        if last or done % watching.save == 0:
+            states.save(self.accelerator, self.average, self.run.out, done, watching.keep)
+            self.write()
+        if watching.sheet and done % watching.sheet == 0:
+            state = self.state()
+            if self.run.sheet is not None:
+                self.run.sheet(done, state)
+        return values
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Mean loss of held-out samples at fixed times with fixed noise, with the averaged weights where there are some."""
+        task = self.run.held_out or self.run.task
+        config, losses = task.config, []
+        count, size = min(config.watching.samples, len(task.store)), config.optimization.batch
+        self.model.eval()
+        with self._averaged():
+            for number, time in enumerate(task.times):
+                draw = task.draw(time)
+                for first in range(0, count, size):
+                    places = range(first, min(first + size, count))
+                    rows = [draw(index, generator_of(config.seed, number, index)) for index in places]
+                    batch = {name: torch.stack([row[name] for row in rows]).to(self.accelerator.device) for name in rows[0]}
+                    losses.append(self.model(batch).float())
+        return float(torch.cat(losses).mean())
+
+    def state(self) -> dict[str, Tensor]:
+        """The trainee's tensors, averaged where there is an average."""
+        with self._averaged():
+            return {name: value.detach().clone() for name, value in self.accelerator.get_state_dict(self.model).items()}
+
+    def write(self) -> list[Path]:
+        """Write what was learnt so far; the files, on the main process."""
+        state = self.state()
+        return self.run.task.write(self.run.out, state) if self.accelerator.is_main_process else []
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Have the averaged weights in the network while the block runs."""
+        if self.average is None:
+            yield
+            return
+        self.average.store(self.learning)
+        self.average.copy_to(self.learning)
+        try:
+            yield
+        finally:
+            self.average.restore(self.learning)
 
 
 def loader(run: Run, start: int, accelerator: Any) -> torch.utils.data.DataLoader:
@@ -147,40 +200,6 @@ def loader(run: Run, start: int, accelerator: Any) -> torch.utils.data.DataLoade
     batches = Batches(start, watching.steps, best.accumulate, best.batch, accelerator.process_index, accelerator.num_processes)
     pinned = accelerator.device.type == "cuda"
     return torch.utils.data.DataLoader(draws, batch_sampler=batches, num_workers=watching.workers, pin_memory=pinned)
-
-
-@torch.no_grad()
-def validate(run: Run, model: Any, average: Any | None, learning: list, accelerator: Any) -> float:
-    """Mean loss of held-out samples at fixed times with fixed noise, with the averaged weights where there are some."""
-    task = run.held_out or run.task
-    config = task.config
-    count = min(config.watching.samples, len(task.store))
-    if average is not None:
-        average.store(learning)
-        average.copy_to(learning)
-    model.eval()
-    losses = []
-    for number, time in enumerate(task.times):
-        draw = task.draw(time)
-        for first in range(0, count, config.optimization.batch):
-            places = range(first, min(first + config.optimization.batch, count))
-            rows = [draw(index, generator_of(config.seed, number, index)) for index in places]
-            batch = {name: torch.stack([row[name] for row in rows]).to(accelerator.device) for name in rows[0]}
-            losses.append(model(batch).float())
-    if average is not None:
-        average.restore(learning)
-    return float(torch.cat(losses).mean())
-
-
-def state_of(model: Any, average: Any | None, learning: list, accelerator: Any) -> dict[str, Tensor]:
-    """The trainee's tensors, averaged where there is an average."""
-    if average is not None:
-        average.store(learning)
-        average.copy_to(learning)
-    state = {name: value.detach().clone() for name, value in accelerator.get_state_dict(model).items()}
-    if average is not None:
-        average.restore(learning)
-    return state
 
 
 def make_optimizer(best: Optimization, learning: list) -> torch.optim.Optimizer:

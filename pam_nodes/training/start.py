@@ -21,7 +21,11 @@ from .codec import make_codec_task
 from .config import TrainConfig
 from .loop import Run, open_run, train
 from .sheets import Sheets
+from .small import write_tokenizers
 from .tasks import Task, make_task
+
+TEXT = "text"
+"""Folder of the tokenizers in a run's."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,17 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
     accelerator = _accelerator(config, place)
     place = replace(place, device=accelerator.device, dtype=_base_dtype(config, accelerator.device), offload="none")
     stamp = {"base": "from nothing"} if config.learn == "all" else dict(start.models.stamp)
-    open_run(out, config, store.settings, stamp | {"from_control": str(start.from_control)}, overwrite)
-    task = make_task(config, store, start.models, place, start.from_control, out / "text")
+    if accelerator.is_main_process:
+        open_run(out, config, store.settings, stamp | {"from_control": str(start.from_control)}, overwrite)
+        if config.learn == "all" and not (out / TEXT).is_dir():
+            write_tokenizers(sorted({row.prompt for row in store.rows}), out / TEXT)
+    accelerator.wait_for_everyone()
+    task = make_task(config, store, start.models, place, start.from_control, out / TEXT)
     other = None if held_out is None else Task(config, held_out, task.trainee, task.times)
     drawn = config.watching.sheet and config.learn != "lora" and accelerator.is_main_process
     sheet = _sheets(start, other or task, place, out) if drawn else None
     paths = train(Run(out, task, other, sheet), accelerator, bars=bars)
-    if config.learn == "all":
+    if config.learn == "all" and accelerator.is_main_process:
         paths.append(Path(shutil.copy(start.models.files.vae, out / "vae.safetensors")))
     return paths
 
@@ -85,7 +93,9 @@ def start_codec(config: TrainConfig, source: ClipSource, size: tuple[int, int], 
     require("to train", "accelerate")
     check_size(size, "the clips")
     names, accelerator = source.names, _accelerator(config, machine(compute))
-    open_run(out, config, {"clips": len(names), "size": list(size), "first": names[0]}, {}, overwrite)
+    if accelerator.is_main_process:
+        open_run(out, config, {"clips": len(names), "size": list(size), "first": names[0]}, {}, overwrite)
+    accelerator.wait_for_everyone()
     return train(Run(out, make_codec_task(config, source, size)), accelerator, bars=bars)
 
 

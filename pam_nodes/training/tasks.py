@@ -23,7 +23,7 @@ from . import adapter, appearance, motion
 from .config import TrainConfig
 from .draws import Draw
 from .initial import new_cogvideox_control, new_flux_control
-from .small import TextEncoders, small_transformer, text_files, write_tokenizers
+from .small import TextEncoders, small_transformer, text_files
 
 CONTROL, LORA = "control.safetensors", "lora.safetensors"
 
@@ -97,7 +97,7 @@ def make_task(config: TrainConfig, store: LatentStore, models: Any, machine: Mac
             with everything learning.
         machine: where the base model runs, and in which numbers.
         start: train the models' control instead of a new one.
-        folder: where tokenizers are written with everything learning.
+        folder: of the tokenizers, with everything learning.
 
     Raises:
         ValueError: the latents were made for something else, or base and control do not fit.
@@ -107,8 +107,6 @@ def make_task(config: TrainConfig, store: LatentStore, models: Any, machine: Mac
     text = None
     if config.learn == "all":
         settings = store.settings
-        if not (folder / "t5_tokenizer").is_dir():
-            write_tokenizers(sorted({row.prompt for row in store.rows}), folder)
         text = TextEncoders(folder, with_clip=config.stage == "appearance")
         transformer = small_transformer(config.stage, tuple(settings["size"]), settings["length"])
     else:
