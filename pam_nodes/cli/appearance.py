@@ -60,9 +60,10 @@ def flux_arguments(parser: argparse.ArgumentParser) -> None:
 def flux_models(args: argparse.Namespace):
     """Where the networks come from."""
     from ..headless.flux_models import FluxFolder, MiniFlux
+    from ..mini.files import APPEARANCE
 
     if args.mini:
-        return MiniFlux()
+        return MiniFlux(replace(APPEARANCE, own_control=args.flux_control))
     if args.flux is None or args.flux_control is None:
         raise ValueError("Expected --flux FOLDER and --flux-control FILE, or --mini for the small models of the pack.")
     return FluxFolder(args.flux, args.flux_control, args.flux_file, args.condition)

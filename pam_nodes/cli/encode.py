@@ -73,8 +73,8 @@ def models(args: argparse.Namespace):
     if args.codec is not None and not (args.mini and args.codec.is_file()):
         raise ValueError(f"Expected --mini and a file with --codec, found {args.codec}.")
     if args.mini:
-        files = replace(APPEARANCE if appearance else MOTION, own_vae=args.codec)
-        return MiniFlux(files) if appearance else MiniCogVideoX(files)
+        own = {"own_vae": args.codec, "own_control": args.flux_control if appearance else args.cogvideox_control}
+        return MiniFlux(replace(APPEARANCE, **own)) if appearance else MiniCogVideoX(replace(MOTION, **own))
     folder = args.flux if appearance else args.cogvideox
     if folder is None:
         raise ValueError(f"Expected {'--flux' if appearance else '--cogvideox'} FOLDER, or --mini for the small models of the pack.")

@@ -58,9 +58,10 @@ def cogvideox_arguments(parser: argparse.ArgumentParser) -> None:
 def cogvideox_models(args: argparse.Namespace):
     """Where the networks come from."""
     from ..headless.cogvideox_models import CogVideoXFolder, MiniCogVideoX
+    from ..mini.files import MOTION
 
     if args.mini:
-        return MiniCogVideoX()
+        return MiniCogVideoX(replace(MOTION, own_control=args.cogvideox_control))
     if args.cogvideox is None or args.cogvideox_control is None:
         raise ValueError("Expected --cogvideox FOLDER and --cogvideox-control PATH, or --mini for the small models of the pack.")
     return CogVideoXFolder(args.cogvideox, args.cogvideox_control)

@@ -16,11 +16,12 @@ class MiniFiles:
     Attributes:
         model: base model in diffusers' key layout. control: its HOI control. vae: the patch autoencoder.
         t5, clip: text encoders in transformers' key layout; the motion stage has no CLIP.
-        own_vae: another autoencoder to take instead of the folder's.
+        own_vae, own_control: files to take instead of the folder's.
     """
 
     folder: Path
     own_vae: Path | None = None
+    own_control: Path | None = None
 
     @property
     def model(self) -> Path:
@@ -28,7 +29,7 @@ class MiniFiles:
 
     @property
     def control(self) -> Path:
-        return self._file("control")
+        return self.own_control or self._file("control")
 
     @property
     def vae(self) -> Path:

@@ -13,7 +13,8 @@ import torch
 from accelerate.state import AcceleratorState
 
 from hostkit.host import ROOT
-from pam_nodes.cli.app import main
+from pam_nodes.cli.app import main, parser
+from pam_nodes.cli.motion import cogvideox_models
 from pam_nodes.dataset.shards import LatentStore
 from pam_nodes.headless.cogvideox_models import MiniCogVideoX, load_control
 from pam_nodes.headless.compute import Compute, machine
@@ -70,6 +71,8 @@ def test_run_learns_and_keeps_the_last_checkpoints(whole):
     assert len(losses) == 3 and losses[0] > losses[1] > losses[2]
     assert [path.name for path in sorted((whole / "checkpoints").iterdir())] == ["step_0000009", "step_0000012"]
     assert load_control(whole / "control.safetensors", torch.float32).config.num_blocks == 2
+    chosen = parser().parse_args(["motion", "c", "f", "--mini", "--cogvideox-control", str(whole / "control.safetensors"), "--out", "o"])
+    assert cogvideox_models(chosen).control(machine(Compute("cpu"))).config.num_blocks == 2
 
 
 def test_killed_run_goes_on_exactly(whole, latents, config, tmp_path):
