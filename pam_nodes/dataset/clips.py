@@ -15,7 +15,7 @@ import numpy as np
 from ..conditions.pack import fitted, resize
 from ..conditions.video import ConditionVideo
 from ..headless.clip_files import read_clip
-from ..headless.condition_files import one_frame, read_conditions
+from ..headless.condition_files import NAME, one_frame, read_conditions
 from ..headless.files import read_picture
 from ..headless.words import check_word
 
@@ -94,7 +94,10 @@ class FolderClips:
     @property
     def names(self) -> list[str]:
         base = self._base()
-        names = sorted(path.name for path in base.iterdir() if path.is_dir() and _photographs(path)) if base.is_dir() else []
+        folders = [path for path in base.iterdir() if path.is_dir() and _photographs(path)] if base.is_dir() else []
+        # Beside finished clips of the data command, one without its conditions.json is not finished.
+        finished = [path for path in folders if (path / NAME).is_file()]
+        names = sorted(path.name for path in finished or folders)
         if not names:
             raise ValueError(
                 f"Expected folders of clips with photographs ({', '.join(PHOTOGRAPHS)}) in {self.root}, found none: "

@@ -157,6 +157,16 @@ def test_foreign_folders_frames_and_prompts(tmp_path):
         _ = FolderClips(tmp_path / "clip").names
 
 
+def test_unfinished_clips_are_left_out(tmp_path):
+    """As the data command leaves them when it is killed while it writes one."""
+    frames = np.zeros((2, 16, 32, 3), np.uint8)
+    for name in ("clip_0", "clip_1"):
+        write_clip(tmp_path / "conditions" / name / "preview.mp4", frames, 15, lossless=True)
+    assert FolderClips(tmp_path, "all").names == ["clip_0", "clip_1"]
+    (tmp_path / "conditions" / "clip_1" / "conditions.json").write_text("{}")
+    assert FolderClips(tmp_path, "all").names == ["clip_1"]
+
+
 def test_split_words():
     names = [str(index) for index in range(10)]
     assert chosen(names, "val") == ["4", "9"] and len(chosen(names, "train")) == 8
