@@ -108,14 +108,22 @@ def encode_clips(
         ValueError, FileNotFoundError, ImportError: input that cannot work, before any network is loaded, or no clip that can be read.
     """
     options.check()
-    place = machine(compute)
-    names = source.names
+    check_models(models, options.stage, options.size, options.length)
+    place, names = machine(compute), source.names
     manifest = open_manifest(out, "encode", {**asdict(options), **place.look, "models": models.stamp}, overwrite)
     groups = [names[start : start + options.shard] for start in range(0, len(names), options.shard)]
     made = _encode_pictures(source, groups, models, options, place, manifest, bars)
     if not made:
         raise ValueError("Expected at least one clip that can be read and is long enough, found none.")
     return [*made, *_encode_texts(made, models, options, place, manifest, bars)]
+
+
+def check_models(models: Any, stage: str, size: tuple[int, int], length: int) -> None:
+    """Raise ValueError, FileNotFoundError or ImportError for models that are not there or do not take clips of this size."""
+    if stage == "appearance":
+        models.check()
+    else:
+        models.check(size, length)
 
 
 def _encode_pictures(source, groups, models, options: EncodeOptions, place: Machine, manifest: Manifest, bars: Bars) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..dataset.clips import ClipSource
+from ..dataset.encode import check_models
 from ..dataset.shards import LatentStore
 from ..headless.cogvideox_models import CogVideoXModels
 from ..headless.compute import TORCH, Compute, Machine, machine, require
@@ -22,7 +23,7 @@ from .config import TrainConfig
 from .loop import Run, open_run, train
 from .sheets import Sheets
 from .small import write_tokenizers
-from .tasks import Task, make_task
+from .tasks import Task, check_store, make_task
 
 TEXT = "text"
 """Folder of the tokenizers in a run's."""
@@ -69,6 +70,9 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
         require("for adamw8bit", "bitsandbytes")
     store = LatentStore(start.data)
     held_out = None if start.validation is None else LatentStore(start.validation)
+    for latents in (store, held_out or store):
+        check_store(config, latents)
+    check_models(start.models, config.stage, tuple(store.settings["size"]), store.settings["length"])
     place = machine(compute)
     accelerator = _accelerator(config, place)
     place = replace(place, device=accelerator.device, dtype=_base_dtype(config, accelerator.device), offload="none")

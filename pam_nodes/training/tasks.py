@@ -100,10 +100,9 @@ def make_task(config: TrainConfig, store: LatentStore, models: Any, machine: Mac
         folder: of the tokenizers, with everything learning.
 
     Raises:
-        ValueError: the latents were made for something else, or base and control do not fit.
+        ValueError: base and control do not fit.
     """
     torch.manual_seed(config.seed)
-    check_store(config, store)
     text = None
     if config.learn == "all":
         settings = store.settings

@@ -1,5 +1,7 @@
 """Latents and text in shards: equal to what the models make, gone on with, refused when broken."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -62,7 +64,9 @@ def test_moments_of_a_real_vae(clips, tmp_path):
     """diffusers' own classes: mean and deviation, so that a draw has the VAE's distribution."""
     folder = tiny.cogvideox_folder(tmp_path / "cogvideox")
     models = CogVideoXFolder(folder, None)
-    options = EncodeOptions("motion", (64, 32), 9, ("depth",), moments=True, dtype="fp32")
+    options = EncodeOptions("motion", tiny.SIZE, tiny.LENGTH, ("depth",), moments=True, dtype="fp32")
+    with pytest.raises(ValueError, match="the only size with learned positions"):
+        encode_clips(clips, models, replace(options, size=(64, 32)), Compute("cpu"), tmp_path / "other")
     encode_clips(FolderClips(clips.root, "val"), models, options, Compute("cpu"), tmp_path / "out")
     store = LatentStore(tmp_path / "out")
     sample = store.sample(0)
@@ -70,7 +74,7 @@ def test_moments_of_a_real_vae(clips, tmp_path):
     vae = models.vae(CPU)
     vae.disable_tiling()
     with torch.no_grad():
-        found = vae.encode(to_pixels(clips.read("clip_4").pictures).transpose(0, 1)[None]).latent_dist
+        found = vae.encode(to_pixels(clips.read("clip_4").fitted(*tiny.SIZE, tiny.LENGTH).pictures).transpose(0, 1)[None]).latent_dist
     torch.testing.assert_close(sample["picture"], found.mean[0] * 0.7)
     torch.testing.assert_close(sample["picture_std"], found.std[0] * 0.7)
 

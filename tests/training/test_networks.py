@@ -23,7 +23,7 @@ from pam_nodes.motion.slots import SlotLatents
 from pam_nodes.training.config import ControlDesign, TrainConfig
 from pam_nodes.training.draws import generator_of
 from pam_nodes.training.initial import flux_names, new_flux_control
-from pam_nodes.training.tasks import make_task, recompute
+from pam_nodes.training.tasks import check_store, make_task, recompute
 from tests.appearance import reference
 
 CPU = machine(Compute("cpu"))
@@ -153,7 +153,7 @@ def test_pixel_hints(latents, tmp_path):
     task.trainee(batch).mean().backward()
     assert task.trainee.control.controlnet2.controlnet_blocks[1].weight.grad.abs().max() > 0
     with pytest.raises(ValueError, match="Expected latents of the appearance stage with latent hints"):
-        make_task(CONFIG["appearance"], LatentStore(latents["pixel"]), MODELS["appearance"], CPU, False, tmp_path)
+        check_store(CONFIG["appearance"], LatentStore(latents["pixel"]))
 
 
 def test_absent_latent_is_the_black_picture(latents):

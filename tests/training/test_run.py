@@ -196,6 +196,18 @@ def test_bad_input_is_one_sentence(more, sentence, tmp_path, caplog):
     assert sentence in caplog.text and not (tmp_path / "out").exists()
 
 
+def test_models_and_latents_that_do_not_fit(latents, tmp_path, caplog):
+    """Said before anything is written."""
+    arguments = ["train", "motion", "mini", "--device", "cpu", "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--data", str(latents["appearance"]), "--mini"]) == 2
+    assert main([*arguments, "--data", str(latents["motion"]), "--cogvideox", str(tmp_path)]) == 2
+    assert main([*arguments, "--data", str(latents["motion"])]) == 2
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    for sentence, wanted in zip(said, ("found appearance", "CogVideoX in diffusers' layout", "--cogvideox FOLDER"), strict=True):
+        assert wanted in sentence
+    assert not (tmp_path / "out").exists()
+
+
 def test_same_samples_on_any_number_of_processes():
     alone = [number for batch in Batches(3, 6, 2, 4) for number in batch]
     halves = [list(Batches(3, 6, 2, 2, rank, 2)) for rank in (0, 1)]
