@@ -18,6 +18,7 @@ def chain(host_session):
     from hostkit.client import Client
 
     client = Client(host_session.url)
+    client.free()  # an earlier file's run of the same grasp would be taken from the cache, and not be shown
     prompt = shipped(NAME, client.object_info())
     return prompt, client.run(prompt), host_session
 
