@@ -60,14 +60,7 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
         ValueError, FileNotFoundError, ImportError: input that cannot work, before the base model is loaded.
     """
     config = start.config
-    config.check()
-    require("to train", "accelerate")
-    if config.learn == "all" and not start.small:
-        raise ValueError("Expected --mini with 'learn: all', which trains models of the pack's size.")
-    if config.learn == "lora" and not start.from_control:
-        raise ValueError("Expected --from-control with 'learn: lora': the base model learns beside a control that is there.")
-    if config.optimization.name == "adamw8bit":
-        require("for adamw8bit", "bitsandbytes")
+    _check(start)
     store = LatentStore(start.data)
     held_out = None if start.validation is None else LatentStore(start.validation)
     for latents in (store, held_out or store):
@@ -90,6 +83,19 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
     if config.learn == "all" and accelerator.is_main_process:
         paths.append(Path(shutil.copy(start.models.files.vae, out / "vae.safetensors")))
     return paths
+
+
+def _check(start: Start) -> None:
+    """Raise for a configuration that cannot work with what there is."""
+    config = start.config
+    config.check()
+    require("to train", "accelerate")
+    if config.learn == "all" and not start.small:
+        raise ValueError("Expected --mini with 'learn: all', which trains models of the pack's size.")
+    if config.learn == "lora" and not start.from_control:
+        raise ValueError("Expected --from-control with 'learn: lora': the base model learns beside a control that is there.")
+    if config.optimization.name == "adamw8bit":
+        require("for adamw8bit", "bitsandbytes")
 
 
 def start_codec(config: TrainConfig, source: ClipSource, size: tuple[int, int], compute: Compute, out: Path, overwrite: bool, bars: Bars):
