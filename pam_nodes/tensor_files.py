@@ -100,7 +100,7 @@ def _json(path: Path) -> dict:
 
 def _names(path: Path) -> tuple[list[str], dict[str, str]]:
     if path.suffix == ".safetensors":
-        with _told(path), _open(path) as file:
+        with told(path), _open(path) as file:
             return list(file.keys()), dict(file.metadata() or {})
     return list(_torch_file(path)), {}
 
@@ -109,7 +109,7 @@ def _read(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
     if path.suffix != ".safetensors":
         tensors = _torch_file(path)
         return {name: tensors[name] for name in names}
-    with _told(path), _open(path) as file:
+    with told(path), _open(path) as file:
         return {name: file.get_tensor(name) for name in names}
 
 
@@ -130,7 +130,7 @@ def _torch_file(path: Path) -> dict[str, Tensor]:
     """Tensors of a pickle that may hold nothing else, without a training tool's wrapping; memory-mapped where its format allows it."""
     import torch
 
-    with _told(path):
+    with told(path):
         try:
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except RuntimeError as error:
@@ -143,7 +143,7 @@ def _torch_file(path: Path) -> dict[str, Tensor]:
 
 
 @contextlib.contextmanager
-def _told(path: Path):
+def told(path: str | os.PathLike):
     """Turn what readers raise for broken files into one sentence."""
     from safetensors import SafetensorError
 
@@ -151,11 +151,11 @@ def _told(path: Path):
         yield
     except (pickle.UnpicklingError, SafetensorError, EOFError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
-        raise ValueError(f"Expected a checkpoint with nothing but tensors, could not read {path.name} ({reason}).") from error
+        raise ValueError(f"Expected a checkpoint with nothing but tensors, could not read {Path(path).name} ({reason}).") from error
 
 
 def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file; it appears when it is complete, and a full disk leaves nothing behind.
+    """Write a safetensors file; it appears when it is complete, and a full disk or an interrupt leaves nothing behind.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the sentence says how much was to be written.
@@ -168,6 +168,7 @@ def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor], metadata:
         save_file({key: value.contiguous() for key, value in tensors.items()}, part, metadata=metadata)
         os.replace(part, path)
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
         size = sum(value.numel() * value.element_size() for value in tensors.values()) / 1e9
         raise OSError(f"Could not write {Path(path).name} ({size:.2f} GB): {error}. Free some disk space and run again.") from error
+    finally:
+        part.unlink(missing_ok=True)

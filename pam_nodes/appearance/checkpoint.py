@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from ..conditions.segmentation import HAND
 from ..conditions.video import MODALITIES
-from ..tensor_files import unwrapped
+from ..tensor_files import unwrapped, write_tensors
 from .flux_control import INJECTIONS, FluxControlConfig, HOIFluxControl
 
 RELEASED_BRANCHES = (("depth", "normals"), ("keypoints", "segmentation"))
@@ -152,18 +151,8 @@ def save(net: HOIFluxControl, path: Path, dtype: str = "as loaded") -> None:
         FileExistsError: there is such a file.
         OSError: the disk is full or the folder cannot be written.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     if path.exists():
         raise FileExistsError(f"There is a file {path.name} already: choose another name.")
     kind = DTYPES[dtype]
-    tensors = {key: value.detach().to("cpu", kind or value.dtype).contiguous() for key, value in released_keys(net).items()}
-    part = path.with_name(f"{path.name}.part")
-    try:
-        save_file(tensors, part, metadata_of(net.config))
-        os.replace(part, path)
-    except SafetensorError as error:
-        raise OSError(f"Could not write {path.name} ({error}): free some space, or choose a folder that can be written.") from error
-    finally:
-        part.unlink(missing_ok=True)
+    tensors = {key: value.detach().to("cpu", kind or value.dtype) for key, value in released_keys(net).items()}
+    write_tensors(path, tensors, metadata_of(net.config))

@@ -19,7 +19,7 @@ from ..motion.frames import require_decodable
 from ..tensor_files import open_tensors
 from ..weights import require_complete
 from .compute import Machine, require
-from .files import digest_of, stamp_of
+from .files import mini_stamp, stamp_of
 from .flux_models import filled
 from .text_encoders import load_t5, t5_in_4_bits
 
@@ -150,8 +150,7 @@ class MiniCogVideoX:
 
     @property
     def stamp(self) -> dict[str, str]:
-        vae = {"vae": digest_of(self.files.own_vae)} if self.files.own_vae else {}
-        return {"base": f"mini {stamp_of(self.files.model)}", "control": stamp_of(self.files.control)} | vae
+        return mini_stamp(self.files)
 
     def check(self, size: tuple[int, int], length: int) -> None:
         for part in ("model", "control", "vae", "t5"):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..mini.files import MiniFiles
+
 PROVENANCE = "pam"
 """Key of the metadata, in pictures and clips, that says how they were made (JSON)."""
 
@@ -64,6 +66,12 @@ def read_picture(path: Path) -> np.ndarray:
 def digest_of(path: Path) -> str:
     """sha256 of a small file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def mini_stamp(files: MiniFiles) -> dict[str, str]:
+    """Which small models are used, for the record."""
+    vae = {"vae": digest_of(files.own_vae)} if files.own_vae else {}
+    return {"base": f"mini {stamp_of(files.model)}", "control": stamp_of(files.control)} | vae
 
 
 def stamp_of(path: Path) -> str:

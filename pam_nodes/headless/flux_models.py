@@ -19,7 +19,7 @@ from ..mini.files import APPEARANCE, MiniFiles
 from ..tensor_files import open_tensors
 from ..weights import require_complete
 from .compute import Machine, require
-from .files import digest_of, stamp_of
+from .files import mini_stamp, stamp_of
 from .flux_single_file import load_single_file, read_config
 from .text_encoders import load_clip, load_t5, t5_in_4_bits
 
@@ -134,8 +134,7 @@ class MiniFlux:
 
     @property
     def stamp(self) -> dict[str, str]:
-        vae = {"vae": digest_of(self.files.own_vae)} if self.files.own_vae else {}
-        return {"base": f"mini {stamp_of(self.files.model)}", "control": stamp_of(self.files.control)} | vae
+        return mini_stamp(self.files)
 
     def check(self) -> None:
         for part in ("model", "control", "vae", "t5", "clip"):

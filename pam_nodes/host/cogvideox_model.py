@@ -16,9 +16,8 @@ from ..motion.checkpoint import control_part, detect, to_module_keys
 from ..motion.control import HOICogVideoXControl
 from ..motion.positions import rotary, sines
 from ..weights import require_complete
-from .devices import placement
+from .devices import WEIGHT_DTYPES, placement
 
-DTYPES = {"default": None, "bf16": torch.bfloat16, "fp16": torch.float16, "fp8_e4m3fn": torch.float8_e4m3fn}
 PIXELS = 8
 
 
@@ -92,14 +91,14 @@ def load_cogvideox(state_dict: Mapping[str, torch.Tensor], config: Mapping | Non
     Args:
         state_dict: tensors; they may be memory-mapped, each is read once.
         config: diffusers' ``config.json``, or None.
-        dtype: key of ``DTYPES``; "default" leaves it to the host.
+        dtype: key of ``WEIGHT_DTYPES``; "default" leaves it to the host.
 
     Raises:
         ValueError: the tensors are not those of such a model, or some are missing.
     """
     tensors = to_native(state_dict)
     pam = detect_base(tensors, config)
-    place = placement(tensors, DTYPES[dtype])
+    place = placement(tensors, WEIGHT_DTYPES[dtype])
     model_config = _host_config(pam)
     model_config.set_inference_dtype(place.dtype, place.manual_cast_dtype, device=place.load_device)
     model = CogVideoX(model_config, pam, device=place.offload_device)
@@ -145,7 +144,7 @@ def load_hoi_control(state_dict: Mapping[str, torch.Tensor], metadata: Mapping[s
     control = control_part(state_dict)
     config = detect(control, metadata)
     tensors = to_module_keys(control, config)
-    place = placement(tensors, DTYPES[dtype])
+    place = placement(tensors, WEIGHT_DTYPES[dtype])
     # Layers that cast to their input: base and control may be kept in different numbers.
     net = HOICogVideoXControl(config, comfy.ops.manual_cast, device=place.offload_device, dtype=place.dtype).eval()
     require_complete(net, tensors, "HOI control for CogVideoX")

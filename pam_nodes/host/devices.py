@@ -9,6 +9,8 @@ import comfy.utils
 import torch
 
 DTYPES = [torch.bfloat16, torch.float16, torch.float32]
+WEIGHT_DTYPES = {"default": None, "bf16": torch.bfloat16, "fp16": torch.float16, "fp8_e4m3fn": torch.float8_e4m3fn}
+"""What loader nodes offer to keep weights in; "default" leaves it to the host."""
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,11 @@ from ..appearance.looks import look_warnings
 from ..conditions.video import ConditionVideo
 from ..weights import require_complete
 from .attention import attend
-from .devices import placement
+from .devices import WEIGHT_DTYPES, placement
 from .files import free_path
 
 PIXELS_PER_LATENT = 8
 LATENT_CHANNELS = 16
-WEIGHT_DTYPES = {"default": None, "fp8_e4m3fn": torch.float8_e4m3fn}
 
 
 @dataclass(frozen=True, eq=False)

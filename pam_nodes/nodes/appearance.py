@@ -44,9 +44,9 @@ class PAMLoadHOIControlNetFlux(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, control_net_name: str, **_) -> str:
-        from ..host.checkpoints import stamp
+        from ..host.model_folders import checkpoint_stamp
 
-        return stamp("controlnet", control_net_name)
+        return checkpoint_stamp(control_net_name, "controlnet")
 
     @classmethod
     def execute(cls, control_net_name: str, condition: str, weight_dtype: str = "default") -> io.NodeOutput:

@@ -161,14 +161,7 @@ class PAMHOIConsistency(io.ComfyNode):
                     step=0.01,
                     tooltip="How far the object may come from its motion, share of its size; 0: any.",
                 ),
-                io.Float.Input(
-                    "stop_below",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Stop the workflow when the score is lower; 1 stops on any demand that is missed, 0 never.",
-                ),
+                sockets.stop_input(),
                 io.Boolean.Input(
                     "annotate",
                     default=True,
@@ -178,9 +171,7 @@ class PAMHOIConsistency(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output("images", tooltip="The same frames, for what comes next."),
-                io.Float.Output("score", tooltip="1 when every demand is kept, lower by how far they are missed."),
-                io.Boolean.Output("passed", tooltip="True when every demand is kept."),
-                io.String.Output("report", tooltip="All measurements, a line each."),
+                *sockets.verdict_outputs(),
                 io.Image.Output("plot", tooltip="Every measurement over time, limits red."),
                 io.Image.Output("annotated", tooltip="The frames with outlines, joints and landmarks drawn on them."),
                 io.Float.Output(

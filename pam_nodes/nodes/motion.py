@@ -117,9 +117,9 @@ class PAMLoadCogVideoXLoRA(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, lora_name: str, **_) -> str:
-        from ..host.checkpoints import stamp
+        from ..host.model_folders import checkpoint_stamp
 
-        return stamp("loras", lora_name)
+        return checkpoint_stamp(lora_name, "loras")
 
     @classmethod
     def execute(cls, model, lora_name: str, strength: float) -> io.NodeOutput:

@@ -33,20 +33,11 @@ class PAMGraspQuality(io.ComfyNode):
                 io.Int.Input("min_contact_links", default=0, min=0, max=16, tooltip="Links of the hand that touch at the end."),
                 io.Boolean.Input("need_success", default=True, tooltip="The grasp must have succeeded, or the object risen by 10 cm."),
                 io.Boolean.Input("need_joint_limits", default=False, tooltip="No joint may go further than a hand can."),
-                io.Float.Input(
-                    "stop_below",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Stop the workflow when the score is lower; 1 stops on any demand that is missed, 0 never.",
-                ),
+                sockets.stop_input(),
             ],
             outputs=[
                 sockets.HoiTrajectory.Output("trajectory", tooltip="The same motion, for what comes next."),
-                io.Float.Output("score", tooltip="1 when every demand is kept, lower by how far they are missed."),
-                io.Boolean.Output("passed", tooltip="True when every demand is kept."),
-                io.String.Output("report", tooltip="All measurements, a line each."),
+                *sockets.verdict_outputs(),
                 io.Image.Output("plot", tooltip="Penetration, contacts, speed and height over time."),
             ],
         )
@@ -64,11 +55,9 @@ class PAMGraspQuality(io.ComfyNode):
         need_joint_limits,
         stop_below,
     ) -> io.NodeOutput:
-        import torch
-
-        from ..conditions.pack import to_float
         from ..grasp.measure import measure
         from ..grasp.verdict import Demands, judge, plot
+        from .tensors import image
 
         demands = Demands(
             max_penetration / 1000, max_below_table / 1000, max_speed, max_slip / 1000, min_contact_links, need_success, need_joint_limits
@@ -76,7 +65,7 @@ class PAMGraspQuality(io.ComfyNode):
         quality = measure(trajectory)
         verdict = judge(quality, demands)
         verdict.demand("Grasp Quality", stop_below)
-        picture = torch.from_numpy(to_float(plot(quality)[None]))
+        picture = image(plot(quality)[None])
         return io.NodeOutput(trajectory, verdict.score, not verdict.failed, verdict.text, picture, ui={"text": [verdict.text]})
 
 

@@ -24,6 +24,21 @@ MOTION = "PAM/4 motion"
 DATA = "PAM/5 data"
 
 
+def stop_input() -> io.Input:
+    """Below which score of a judgement the workflow stops."""
+    tip = "Stop the workflow when the score is lower; 1 stops on any demand that is missed, 0 never."
+    return io.Float.Input("stop_below", default=0.0, min=0.0, max=1.0, step=0.01, tooltip=tip)
+
+
+def verdict_outputs() -> list[io.Output]:
+    """What a judgement says."""
+    return [
+        io.Float.Output("score", tooltip="1 when every demand is kept, lower by how far they are missed."),
+        io.Boolean.Output("passed", tooltip="True when every demand is kept."),
+        io.String.Output("report", tooltip="All measurements, a line each."),
+    ]
+
+
 def guidance_inputs() -> list[io.Input]:
     """Strength of a control, and the span of sampling in which it acts."""
     return [
