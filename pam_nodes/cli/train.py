@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="LATENTS", help="folder of the encode command; of clips for the codecs")
     parser.add_argument("--validation", type=Path, metavar="LATENTS", help="for validation (default: the first samples of --data)")
     parser.add_argument("--steps", type=int, help="to train in all, instead of the file's")
-    parser.add_argument("--from-control", action="store_true", help="go on from --flux-control, --cogvideox-control or the pack's control")
+    again = "go on from --flux-control, --cogvideox-control or the pack's control; where everything learns, from all of the pack's weights"
+    parser.add_argument("--from-control", action="store_true", help=again)
     parser.add_argument("--size", type=pixels, default=(192, 128), metavar="WxH", help="of the codecs' clips (default: 192x128)")
     codec_argument(parser)
     flux_arguments(parser)

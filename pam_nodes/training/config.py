@@ -80,6 +80,19 @@ class Masking:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """Learning from parts of the latents first, which costs less, for positions are relative (rotary) in both small models.
+
+    Attributes:
+        size: (width, height) of the random windows in latent pixels, even; empty for whole latents.
+        steps: that see windows, from the first on.
+    """
+
+    size: tuple[int, ...] = ()
+    steps: int = 0
+
+
+@dataclass(frozen=True)
 class Optimization:
     """The optimiser.
 
@@ -138,6 +151,7 @@ class TrainConfig:
             small model of the pack from scratch, text encoders too.
         times: "uniform", or "logit_normal" with the mean and deviation of ``times_shape`` (appearance).
         guidance: distilled guidance scale that Flux is given.
+        windows: parts of the latents to begin with, where everything learns.
         precision: of the computation; weights that learn are fp32.
         checkpointing: compute activations of the blocks again instead of keeping them.
         seed: of all chance.
@@ -153,6 +167,7 @@ class TrainConfig:
     times: str = "uniform"
     times_shape: tuple[float, float] = (0.0, 1.0)
     guidance: float = 4.0
+    windows: Windows = field(default_factory=Windows)
     precision: str = "bf16"
     checkpointing: bool = False
     seed: int = 42
@@ -180,6 +195,9 @@ class TrainConfig:
         small = [f"{name} {count}" for name, count in counts.items() if count < 1]
         if small:
             raise ValueError(f"Expected at least 1 for every count, found {small[0]}.")
+        windows = self.windows.size
+        if windows and (self.learn != "all" or len(windows) != 2 or any(side < 2 or side % 2 for side in windows)):
+            raise ValueError(f"Expected two even sides in windows.size, and 'learn: all', found {list(windows)} and {self.learn}.")
         if self.stage == "motion" and len(self.control.conditions) != 1:
             raise ValueError(f"Expected one list of slots in control.conditions of the motion stage, found {len(self.control.conditions)}.")
 

@@ -38,16 +38,21 @@ class Draws(torch.utils.data.Dataset):
         indices: of the samples that are learnt from.
         draw: makes one.
         seed: of all chance.
+        window: (width, height) of the part of the latents that the first ``windowed`` samples are cut to, empty for none.
     """
 
     indices: Sequence[int]
     draw: Draw
     seed: int
+    window: tuple[int, ...] = ()
+    windowed: int = 0
 
     def __getitem__(self, counter: int) -> dict[str, Tensor]:
         epoch, place = divmod(counter, len(self.indices))
         index = self.indices[shuffled(len(self.indices), self.seed, epoch)[place]]
-        return self.draw(index, generator_of(self.seed, counter))
+        generator = generator_of(self.seed, counter)
+        sample = self.draw(index, generator)
+        return cut(sample, self.window, generator) if self.window and counter < self.windowed else sample
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,15 @@ class Batches:
 
     def __len__(self) -> int:
         return (self.stop - self.start) * self.accumulate
+
+
+def cut(sample: dict[str, Tensor], window: tuple[int, ...], generator: torch.Generator) -> dict[str, Tensor]:
+    """A random part of (width, height) latent pixels of a sample, on the grid of 2 x 2 tokens, the same of all its latents."""
+    whole = sample["x"].shape[-2:]
+    sides = [min(side, full) for side, full in zip(window[::-1], whole, strict=True)]
+    top, left = (2 * int(torch.randint((full - side) // 2 + 1, (), generator=generator)) for full, side in zip(whole, sides, strict=True))
+    spans = (..., slice(top, top + sides[0]), slice(left, left + sides[1]))
+    return {name: value[spans] if value.shape[-2:] == whole else value for name, value in sample.items()}
 
 
 def mean_or_draw(sample: dict[str, Tensor], name: str, generator: torch.Generator) -> Tensor:

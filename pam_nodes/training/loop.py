@@ -195,8 +195,9 @@ def loader(run: Run, start: int, accelerator: Any) -> torch.utils.data.DataLoade
             f"Expected clips beside the {config.watching.samples} samples held out for validation, found {len(run.task.store)} samples: "
             "encode more clips, lower watching.samples, or give --validation."
         )
-    draws = Draws(learnt, run.task.draw(), config.seed)
-    best, watching = config.optimization, config.watching
+    best, watching, windows = config.optimization, config.watching, config.windows
+    windowed = windows.steps * best.accumulate * best.batch * accelerator.num_processes
+    draws = Draws(learnt, run.task.draw(), config.seed, windows.size, windowed)
     batches = Batches(start, watching.steps, best.accumulate, best.batch, accelerator.process_index, accelerator.num_processes)
     pinned = accelerator.device.type == "cuda"
     return torch.utils.data.DataLoader(draws, batch_sampler=batches, num_workers=watching.workers, pin_memory=pinned)

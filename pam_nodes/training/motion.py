@@ -76,7 +76,7 @@ class MotionTrainee(nn.Module):
     Args:
         transformer: diffusers' CogVideoXTransformer3DModel, 1.0.
         control: the branch. Its ``hidden_linear`` is the sum of the slots' weights and does not learn by itself.
-        text: an encoder that learns too: t5 ids to tokens. With it the transformer learns as well.
+        text: an encoder that learns too: t5 ids to tokens. With it the transformer learns as well, from windows of the latents too.
     """
 
     def __init__(self, transformer: nn.Module, control: HOICogVideoXControl, text: nn.Module | None = None):
@@ -103,8 +103,9 @@ class MotionTrainee(nn.Module):
         conditions = [base.patch_embed(tokens, slot)[:, length:] for slot in slots.unbind(1)]
         table = None
         if config.use_rotary_positional_embeddings:
-            grid = (config.sample_height // config.patch_size, config.sample_width // config.patch_size)
             rows, columns = x.shape[3] // config.patch_size, x.shape[4] // config.patch_size
+            # Small models learn at one size: what differs from it is a window, whose positions are whole steps.
+            grid = None if self.text is not None else (config.sample_height // config.patch_size, config.sample_width // config.patch_size)
             table = rotary(config.attention_head_dim, x.shape[1], rows, columns, grid, x.device)
 
         def start(hidden: Tensor) -> Tensor:

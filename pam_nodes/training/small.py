@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..headless.text_encoders import load_clip, load_t5
 from ..mini.configs import COGVIDEOX, FLUX, T5_LENGTH
+from ..mini.files import MiniFiles
 
 PAD, END, UNKNOWN, START = 0, 1, 2, 3
 CLIP_LENGTH = 77
@@ -57,7 +59,7 @@ class TextEncoders(nn.Module):
 
         self.folder, self.with_clip = folder, with_clip
         self.t5_tokens = PreTrainedTokenizerFast.from_pretrained(folder / "t5_tokenizer")
-        self.clip_tokens = PreTrainedTokenizerFast.from_pretrained(folder / "clip_tokenizer")
+        self.clip_tokens = PreTrainedTokenizerFast.from_pretrained(folder / "clip_tokenizer") if with_clip else None
         words = len(self.t5_tokens)
         self.t5 = T5EncoderModel(T5Config(**T5, vocab_size=words, feed_forward_proj="gated-gelu", dropout_rate=0.0))
         self.clip = CLIPTextModel(CLIPTextConfig(**CLIP, vocab_size=words)) if with_clip else None
@@ -74,6 +76,12 @@ class TextEncoders(nn.Module):
     def forward(self, t5_ids: Tensor, clip_ids: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """T5's tokens (B, 32, 128) and CLIP's pooled vector (B, 64) or None."""
         return self.t5(t5_ids)[0], self.clip(clip_ids).pooler_output if self.clip is not None else None
+
+    def start_from(self, files: MiniFiles) -> None:
+        """Take the weights of a folder whose tokenizers these are."""
+        self.t5.load_state_dict(load_t5(files, torch.float32)[0].state_dict())
+        if self.clip is not None:
+            self.clip.load_state_dict(load_clip(files, torch.float32)[0].state_dict())
 
     def write_beside(self, folder: Path) -> None:
         """Put configs and tokenizers beside the weights, as ``mini.files.MiniFiles`` expects them."""

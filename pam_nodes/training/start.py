@@ -37,7 +37,7 @@ class Start:
         config: how.
         data: folder of latents.
         models: base model, and the control to go on from.
-        from_control: train the models' control instead of a new one.
+        from_control: train the models' control instead of a new one; with everything learning, all of the models' weights.
         validation: folder of held-out latents, None takes the first of ``data``.
         small: the models are the pack's.
     """
@@ -69,11 +69,11 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
     place = machine(compute)
     accelerator = _accelerator(config, place)
     place = replace(place, device=accelerator.device, dtype=_base_dtype(config, accelerator.device), offload="none")
-    stamp = {"base": "from nothing"} if config.learn == "all" else dict(start.models.stamp)
+    stamp = {"base": "from nothing"} if config.learn == "all" and not start.from_control else dict(start.models.stamp)
     if accelerator.is_main_process:
         open_run(out, config, store.settings, stamp | {"from_control": str(start.from_control)}, overwrite)
         if config.learn == "all" and not (out / TEXT).is_dir():
-            write_tokenizers(sorted({row.prompt for row in store.rows}), out / TEXT)
+            _tokenizers(start, store, out / TEXT)
     accelerator.wait_for_everyone()
     task = make_task(config, store, start.models, place, start.from_control, out / TEXT)
     other = None if held_out is None else Task(config, held_out, task.trainee, task.times)
@@ -83,6 +83,15 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
     if config.learn == "all" and accelerator.is_main_process:
         paths.append(Path(shutil.copy(start.models.files.vae, out / "vae.safetensors")))
     return paths
+
+
+def _tokenizers(start: Start, store: LatentStore, folder: Path) -> None:
+    """Those of the weights gone on from, or new ones for the words of the prompts."""
+    if not start.from_control:
+        write_tokenizers(sorted({row.prompt for row in store.rows}), folder)
+        return
+    for encoder in ("t5", "clip") if start.config.stage == "appearance" else ("t5",):
+        shutil.copytree(start.models.files.tokenizer(encoder), folder / f"{encoder}_tokenizer", dirs_exist_ok=True)
 
 
 def _check(start: Start) -> None:

@@ -93,25 +93,26 @@ def make_task(config: TrainConfig, store: LatentStore, models: Any, machine: Mac
     """The network of a configuration, its frozen part ready on the machine.
 
     Args:
-        models: where base model and, with ``start``, the control to go on from come from (``FluxModels``, ``CogVideoXModels``); None
-            with everything learning.
+        models: where base model and, with ``start``, the control to go on from come from (``FluxModels``, ``CogVideoXModels``).
         machine: where the base model runs, and in which numbers.
-        start: train the models' control instead of a new one.
+        start: train the models' control, or with everything learning all of their weights, instead of new ones.
         folder: of the tokenizers, with everything learning.
 
     Raises:
         ValueError: base and control do not fit.
     """
     torch.manual_seed(config.seed)
-    text = None
+    text, full = None, replace(machine, dtype=torch.float32)
     if config.learn == "all":
         settings = store.settings
         text = TextEncoders(folder, with_clip=config.stage == "appearance")
         transformer = small_transformer(config.stage, tuple(settings["size"]), settings["length"])
+        if start:
+            text.start_from(models.files)
+            transformer.load_state_dict(models.transformer(full).state_dict())
     else:
         transformer = models.transformer(machine).requires_grad_(False).eval()
     new = new_flux_control if config.stage == "appearance" else new_cogvideox_control
-    full = replace(machine, dtype=torch.float32)
     control = models.control(full).requires_grad_(True).train() if start else new(config.control, transformer)
     if config.learn == "control":
         transformer = machine.place(transformer)

@@ -1,6 +1,7 @@
 """What a step computes: the released losses, the network that samples, controls that start as the base model."""
 
 from dataclasses import replace
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -18,10 +19,11 @@ from pam_nodes.headless.compute import Compute, machine
 from pam_nodes.headless.flux import FluxSampler, FluxSampling, unpack
 from pam_nodes.headless.flux_models import MiniFlux, Prompt
 from pam_nodes.headless.flux_models import load_control as load_flux_control
+from pam_nodes.mini.files import APPEARANCE, MOTION
 from pam_nodes.motion.schedule import alphas_cumprod
 from pam_nodes.motion.slots import SlotLatents
-from pam_nodes.training.config import ControlDesign, TrainConfig
-from pam_nodes.training.draws import generator_of
+from pam_nodes.training.config import ControlDesign, TrainConfig, Windows
+from pam_nodes.training.draws import Draws, generator_of
 from pam_nodes.training.initial import flux_names, new_flux_control
 from pam_nodes.training.tasks import check_store, make_task, recompute
 from tests.appearance import reference
@@ -175,3 +177,57 @@ def test_gradients_through_a_base_in_eight_bits(latents, tmp_path, stage):
         grads.append(torch.cat([p.grad.flatten() for p in task.trainee.parameters() if p.grad is not None]))
     assert torch.nn.functional.cosine_similarity(*grads, dim=0) > 0.95
     assert not torch.equal(*grads)
+
+
+@pytest.mark.parametrize("stage", ["appearance", "motion"])
+def test_windows_are_one_part_of_everything_and_then_all_of_it(latents, tmp_path, stage):
+    """The noisy latents and every condition are cut at one place; learning from it is what the network does for a picture of that size."""
+    task = task_of(stage, latents, tmp_path)
+    conditions = "hint" if stage == "appearance" else "slots"
+    plain, cut = (Draws(range(8), task.draw(), 3, window, 2) for window in ((), (4, 2)))
+    seen = set()
+    for counter in (0, 1):
+        whole, part = plain[counter], cut[counter]
+        places = [(y, x) for y in (0, 2) for x in (0, 2, 4) if torch.equal(whole["x"][..., y : y + 2, x : x + 4], part["x"])]
+        assert len(places) == 1
+        y, x = places[0]
+        seen.add(places[0])
+        for name in ("noise", conditions):
+            assert torch.equal(whole[name][..., y : y + 2, x : x + 4], part[name])
+        assert part["t"] == whole["t"] and part["tokens"].shape == whole["tokens"].shape
+    assert cut[2]["x"].shape == whole["x"].shape, "only the first samples are windows"
+
+
+@torch.no_grad()
+def test_a_windows_positions_are_whole_steps(latents, tmp_path):
+    """A small CogVideoX that learns for 64 x 32 sees a 32 x 16 window as a part of it, not as a whole picture in its middle."""
+    config = replace(CONFIG["motion"], learn="all", windows=Windows((4, 2), 1))
+    copytree(MOTION.tokenizer("t5"), tmp_path / "t5_tokenizer")
+    task = task_of("motion", latents, tmp_path, config=config)
+    base = task.trainee.transformer
+    assert (base.config.sample_width, base.config.sample_height) == (8, 4)
+    batch = {name: value[None] for name, value in Draws(range(8), task.draw(), 3, (4, 2), 9)[0].items()}
+    small = torch.cat([batch["x"], batch["first"]], dim=2)
+    seen = task.trainee.velocity(small, batch["t"], batch["slots"], batch)
+    batch["tokens"], task.trainee.text = task.trainee.text(batch["t5_ids"])[0], None
+    whole = task.trainee.velocity(small, batch["t"], batch["slots"], batch)
+    base.register_to_config(sample_width=4, sample_height=2)
+    torch.testing.assert_close(seen, task.trainee.velocity(small, batch["t"], batch["slots"], batch))
+    assert (seen - whole).abs().max() > 1e-3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("stage", ["appearance", "motion"])
+def test_everything_goes_on_from_the_packs_weights(latents, tmp_path, stage):
+    """With all of them given, the network that learns predicts what the one with the frozen base predicts from stored text."""
+    files = APPEARANCE if stage == "appearance" else MOTION
+    for encoder in ("t5", "clip")[: 2 if stage == "appearance" else 1]:
+        copytree(files.tokenizer(encoder), tmp_path / f"{encoder}_tokenizer")
+    frozen = task_of(stage, latents, tmp_path)
+    if stage == "motion":
+        frozen.trainee.base[0].register_to_config(sample_width=8, sample_height=4)
+    free = task_of(stage, latents, tmp_path, config=replace(CONFIG[stage], learn="all"))
+    time = frozen.times[2]
+    losses = [task.trainee(batch_of(task, time)) for task in (frozen, free)]
+    torch.testing.assert_close(*losses, rtol=5e-3, atol=1e-4)
+    assert sum(p.numel() for p in free.trainee.parameters()) > 2 * sum(p.numel() for p in frozen.trainee.parameters())
