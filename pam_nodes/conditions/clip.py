@@ -129,9 +129,8 @@ def checked(tracks: Sequence[MeshTrack], camera: Camera, want: Collection[str], 
     total = lengths.pop() if length is None else length
     if not 1 <= total <= len(tracks[0]):
         raise ValueError(f"Expected 1 to {len(tracks[0])} frames, found {total}.")
-    poses = camera.world_to_camera
-    if poses.ndim == 3 and len(poses) < total:
-        raise ValueError(f"Expected {total} camera poses, one a frame, found {len(poses)}: make the camera path as long as the motion.")
+    if camera.length is not None and camera.length < total:
+        raise ValueError(f"Expected {total} camera poses, one a frame, found {camera.length}: make the camera path as long as the motion.")
     for track in tracks:
         _check_finite(track)
     return total

@@ -91,7 +91,7 @@ def table_points(camera: Camera, frame: int, pixels: np.ndarray) -> tuple[np.nda
     """Which of (N,) flat pixels look at the table top, and (M, 3) where, world."""
     pose = camera.at(frame)
     row, column = np.divmod(pixels, camera.width)
-    directions = pixel_rays(column, row, camera.intrinsics).astype(np.float64) @ pose[:3, :3]
+    directions = pixel_rays(column, row, camera.lens(frame)).astype(np.float64) @ pose[:3, :3]
     eye = -pose[:3, :3].T @ pose[:3, 3]
     down = np.flatnonzero((directions[:, 2] < -1e-4) & (eye[2] > 0))
     return pixels[down], eye + directions[down] * (-eye[2] / directions[down, 2])[:, None]

@@ -196,9 +196,8 @@ def checked_length(trajectory: Trajectory, camera: Camera, length: int | None) -
         raise ValueError(f"Expected at least 1 frame, found {total}: give the trajectory or the length at least one frame.")
     if total > have:
         raise ValueError(f"Expected at most the {have} frames of the trajectory, found length {total}: lower it or make a longer motion.")
-    poses = camera.world_to_camera
-    if poses.ndim == 3 and len(poses) < total:
-        raise ValueError(f"Expected {total} camera poses, one a frame, found {len(poses)}: make the camera path as long as the trajectory.")
+    if camera.length is not None and camera.length < total:
+        raise ValueError(f"Expected {total} camera poses, one a frame, found {camera.length}: make the camera path as long as the motion.")
     return total
 
 

@@ -38,7 +38,7 @@ class CameraChoice:
         margin: share of the picture left free when the motion is fitted into it.
         distance: metres from ``target``; None fits the motion into the picture.
         lens: None, or a data set's lens instead of ``fov``.
-        file: .npz or .json with ``world_to_camera`` (4, 4) or (T, 4, 4) and ``intrinsics`` (3, 3) for this size, instead of all that.
+        file: .npz or .json with ``world_to_camera`` and ``intrinsics`` for this size, one or one a frame, instead of all that.
         keys, shake, seed: of a moving camera.
     """
 
