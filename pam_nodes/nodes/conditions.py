@@ -105,8 +105,8 @@ class PAMRenderConditions(io.ComfyNode):
         """Draw the clip."""
         import numpy as np
 
+        from ..conditions.film import film
         from ..conditions.look import SKIN_TONES, Look
-        from ..conditions.render import film
         from ..host.progress import reporter
         from ..progress import stage
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pam_nodes.conditions import depth
 from pam_nodes.conditions.depth import depth_range
+from pam_nodes.conditions.film import film, film_parts, render_conditions
 from pam_nodes.conditions.hand_keypoints import KeypointLook
 from pam_nodes.conditions.keypoints import hand_colors
+from pam_nodes.conditions.look import Look
 from pam_nodes.conditions.modalities import (
     added,
     amodal_layers,
@@ -23,7 +26,6 @@ from pam_nodes.conditions.render import (
     coverage,
     mesh_tracks,
     motion_points,
-    render_conditions,
     render_preview,
     skinned_hands,
 )
@@ -123,6 +125,34 @@ def test_hand_alone_object_alone_and_two_hands(trajectory, camera):
 def test_length_takes_the_first_frames(trajectory, camera, clip):
     short = render_conditions(trajectory, camera, length=2)
     np.testing.assert_array_equal(short.instance_ids, clip.instance_ids[:2])
+
+
+@pytest.mark.parametrize("style", ["dexycb", "oakink2"])
+def test_parts_are_the_whole_clip(style, trajectory, camera, monkeypatch):
+    """Two hands, every modality and the preview, in parts of two frames; so few samples that parts share none of them evenly."""
+    monkeypatch.setattr(depth, "MOST", 1000)
+    left = load_default_hand("left")
+    second = HandTrack(left, moving(place_hand(left, preset_pose("relaxed", "left"), (-0.09, -0.12, 0.1)), np.zeros((5, 3))))
+    both = replace(trajectory, hands=(*trajectory.hands, second))
+    settings = {"style": style, "normals": True, "look": Look()}
+    whole, shaded = film(both, camera, **settings)
+    steps = []
+    parts = list(film_parts(both, camera, at_once=2, progress=lambda done, total: steps.append((done, total)), **settings))
+    assert [part.shape[0] for part, _ in parts] == [2, 2, 1] and sorted(set(steps)) == [(k + 1, 10) for k in range(10)]
+    for name in ("depth", "segmentation", "keypoints", "normals", "metric_depth", "instance_ids"):
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part, _ in parts]), getattr(whole, name))
+    np.testing.assert_array_equal(np.concatenate([preview for _, preview in parts]), shaded)
+    for name in ("pixels", "visibility", "z"):
+        np.testing.assert_array_equal(np.concatenate([getattr(p.joints, name) for p, _ in parts]), getattr(whole.joints, name))
+    assert {(part.fps, part.style, part.sources, part.object_labels) for part, _ in parts} == {
+        (whole.fps, whole.style, whole.sources, whole.object_labels)
+    }
+
+
+def test_a_frame_without_anything_is_found_before_the_first_part(trajectory):
+    leaving = replace(trajectory, hands=(), objects=(ObjectTrack(trajectory.objects[0].mesh, poses((0, 0, 0), (0, 0, 0), (9, 0, 0))),))
+    with pytest.raises(ValueError, match=r"1 of 3 frames \(first: frame 2\)"):
+        next(film_parts(leaving, orbit_camera([0, 0, 0.05], 0.6, 0, 20, 40, 64, 48), at_once=1))
 
 
 def test_preview_is_bright_where_the_hand_is(trajectory, camera, clip):

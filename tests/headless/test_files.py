@@ -9,7 +9,8 @@ from PIL import Image
 
 from pam_nodes.conditions.video import MODALITIES
 from pam_nodes.headless.clip_files import read_clip, write_clip
-from pam_nodes.headless.condition_files import digest_of_clip, read_conditions, write_conditions
+from pam_nodes.headless.condition_files import digest_of_clip, read_conditions
+from pam_nodes.headless.condition_writer import write_conditions
 from pam_nodes.headless.files import replacing, save_picture
 from pam_nodes.headless.manifest import open_manifest
 from pam_nodes.headless.motion_files import read_motion_file, write_motion_file
