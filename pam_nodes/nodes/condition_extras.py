@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from .sockets import CONDITIONS, HoiCamera, HoiConditions, HoiTrajectory
-from .tensors import bytes_of, image, mask
+from .tensors import bytes_of, check_view, image, mask
 
 SKINS = ["medium", "light", "tan", "brown", "dark"]
 
@@ -66,6 +66,7 @@ class PAMOpticalFlow(io.ComfyNode):
         from ..conditions.modalities import added, optical_flow
         from ..host.progress import reporter
 
+        check_view(trajectory, camera, length, 45, "flow, vectors and their pictures")
         video = optical_flow(trajectory, camera, length or None, table, reporter())
         bundle = added(conditions, trajectory, "exact, forward", flow=video)
         pictures = colorize_flow(video.flow, video.state, full_color)
@@ -112,6 +113,7 @@ class PAMTrackingVideo(io.ComfyNode):
         from ..conditions.tracking import TrackingLook
         from ..host.progress import reporter
 
+        check_view(trajectory, camera, length, 15, "the tracking video")
         pictures = tracking_video(trajectory, camera, TrackingLook(look, grid, table), length or None, reporter())
         return io.NodeOutput(image(pictures), added(conditions, trajectory, f"rendered, {look}", tracking=pictures))
 
@@ -146,6 +148,7 @@ class PAMContactMap(io.ComfyNode):
         from ..conditions.modalities import contact_map, describe_contact
         from ..host.progress import reporter
 
+        check_view(trajectory, camera, length, 20, "the contact map")
         contact = contact_map(trajectory, camera, distance, length or None, reporter())
         return io.NodeOutput(image(contact.pictures), mask(contact.mask), describe_contact(contact))
 
@@ -181,6 +184,7 @@ class PAMAmodalLayers(io.ComfyNode):
         from ..conditions.modalities import amodal_layers
         from ..host.progress import reporter
 
+        check_view(trajectory, camera, length, 40, "two layers")
         hands, objects = amodal_layers(trajectory, camera, look, None, length or None, reporter())
         return io.NodeOutput(image(hands.pictures), mask(hands.mask), image(objects.pictures), mask(objects.mask))
 
@@ -251,6 +255,7 @@ class PAMShadedPreview(io.ComfyNode):
         from ..conditions.pack import resize
         from ..host.progress import reporter
 
+        check_view(trajectory, camera, length, 19, "preview and alpha")
         look = table_look(
             table,
             background_color,

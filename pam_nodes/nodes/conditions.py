@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from .sockets import CONDITIONS, HoiCamera, HoiConditions, HoiTrajectory
-from .tensors import image, mask, modality
+from .tensors import IN_FILES, check_bundle, check_view, image, mask, modality
 
 STYLES = ["dexycb", "oakink2"]
 RENDERERS = ["auto", "numpy", "numba", "torch", "pyrender"]
@@ -15,6 +15,24 @@ def _masks(conditions):
     from ..conditions.pack import masks
 
     return tuple(mask(values) for values in masks(conditions))
+
+
+def _check_memory(trajectory, camera, length: int, preview: bool, normals: bool, pictures: bool) -> None:
+    """Raise before any work if what *Render HOI Conditions* gives does not fit into memory."""
+    from ..conditions.frames import BYTES
+    from ..conditions.memory import IMAGE, MASK
+
+    parts, advice = ["the bundle"], ["lower length"]
+    need = BYTES["depth"] + BYTES["ids"] + normals * BYTES["normals"]
+    # The preview's bytes are there until its IMAGE is made, the masks' truth values until their MASKs are.
+    need += max(preview * (BYTES["rgb"] + IMAGE), pictures * (preview * IMAGE + 3 * IMAGE + 2 * MASK + 3))
+    if pictures:
+        parts += ["depth, segmentation, keypoints", "masks"]
+        advice.append("switch off pictures")
+    if preview:
+        parts.append("preview")
+        advice.append("switch off preview")
+    check_view(trajectory, camera, length, need, ", ".join(parts), f"{', '.join(advice)}, or {IN_FILES}")
 
 
 class PAMRenderConditions(io.ComfyNode):
@@ -110,6 +128,7 @@ class PAMRenderConditions(io.ComfyNode):
         from ..host.progress import reporter
         from ..progress import stage
 
+        _check_memory(trajectory, camera, length, preview, normals, pictures)
         look = Look(skin=SKIN_TONES[skin], pattern=table) if preview else None
         made = ["depth", "segmentation", "keypoints"] if pictures else []
         report, stages = reporter(), 1 + preview + len(made)
@@ -192,10 +211,13 @@ class PAMUnpackConditions(io.ComfyNode):
     @classmethod
     def execute(cls, conditions) -> io.NodeOutput:
         """Unpack everything."""
+        from ..conditions.memory import IMAGE, MASK
         from ..conditions.video import MODALITIES
         from ..host.progress import reporter
         from ..progress import stage
 
+        made = [name for name in MODALITIES if conditions.stored(name) is not None]
+        check_bundle(conditions, IMAGE * len(made) + 2 * MASK + 3, ", ".join([*made, "masks"]))
         length, height, width = conditions.shape
         report = reporter()
         steps = [stage(report, i, len(MODALITIES)) for i in range(len(MODALITIES))]

@@ -67,6 +67,24 @@ def filmed(**render):
     }
 
 
+def test_a_clip_too_long_for_memory_is_refused_before_any_work(run_prompt):
+    """10,000 frames of 4096 x 4096 take 10 TB with every output, and 0.8 TB in the bundle alone."""
+    timing = dict(length=10000, fps=15.0, fit=True, speed=1.0, speed_limit=0.0, ease_in=0.0, ease_out=0.0, hold_start=0, hold_end=0)
+    prompt = filmed() | {"7": {"class_type": "PAMRetimeTrajectory", "inputs": {"trajectory": ["4", 0]} | timing}}
+    prompt["5"]["inputs"] = CAMERA | {"width": 4096, "height": 4096}
+    prompt["6"]["inputs"]["trajectory"] = ["7", 0]
+    all_of_it = r"Expected 10737.4 GB .* 10000 frames of 4096 x 4096 with the bundle, depth, .* preview \(64 .*python -m pam_nodes render\."
+    with pytest.raises(NodeFailed, match=all_of_it):
+        run_prompt(prompt | {"8": probe("long", "6")})
+    prompt["6"]["inputs"] |= {"pictures": False, "preview": False}
+    with pytest.raises(NodeFailed, match=r"Expected 838.9 GB .* with the bundle \(5 bytes a pixel\), found .* GB: lower length, or film"):
+        run_prompt(prompt | {"8": probe("long", "6")})
+    prompt |= {"9": {"class_type": "PAMOpticalFlow", "inputs": dict(table=True, full_color=0.0, length=0)}}
+    prompt["9"]["inputs"] |= {"trajectory": ["7", 0], "camera": ["5", 0]}
+    with pytest.raises(NodeFailed, match="10000 frames of 4096 x 4096 with flow"):
+        run_prompt(prompt | {"8": probe("long", "9")})
+
+
 def test_motion_is_filmed_and_only_the_camera_side_runs_again(run_prompt, probed):
     outputs = ["depth", "segmentation", "keypoints", "hand_mask", "object_mask", "preview"]
     prompt = filmed() | {str(10 + i): probe(f"filmed_{name}", "6", i + 1) for i, name in enumerate(outputs)}
