@@ -5,6 +5,7 @@ Every modality that needs correspondence (flow, tracking) goes through here, so 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from ..geometry.camera import Camera
 from ..geometry.camera_build import project
 from .scene import Scene
-from .surface import pixel_rays
+from .surface import BLOCK, pixel_rays
 
 HIDDEN_BY = 0.004
 """Metres by which something must be nearer than a point to hide it; less is the point's own surface seen from another pixel."""
@@ -90,11 +91,18 @@ def _with_table(seen: Material, pixels: np.ndarray, points: np.ndarray) -> Mater
 def table_points(camera: Camera, frame: int, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which of (N,) flat pixels look at the table top, and (M, 3) where, world."""
     pose = camera.at(frame)
-    row, column = np.divmod(pixels, camera.width)
-    directions = pixel_rays(column, row, camera.lens(frame)).astype(np.float64) @ pose[:3, :3]
     eye = -pose[:3, :3].T @ pose[:3, 3]
-    down = np.flatnonzero((directions[:, 2] < -1e-4) & (eye[2] > 0))
-    return pixels[down], eye + directions[down] * (-eye[2] / directions[down, 2])[:, None]
+    found, places = [pixels[:0]], [np.empty((0, 3))]
+    for part in _blocks(len(pixels)) if eye[2] > 0 else ():
+        row = pixels[part] // camera.width
+        column = pixels[part] - row * camera.width
+        directions = pixel_rays(column, row, camera.lens(frame)).astype(np.float64) @ pose[:3, :3]
+        down = directions[:, 2] < -1e-4
+        x, y, z = directions.T if down.all() else directions[down].T
+        distance = -eye[2] / z
+        found.append(pixels[part][down])
+        places.append(np.stack([eye[0] + x * distance, eye[1] + y * distance, eye[2] + z * distance], axis=1))
+    return np.concatenate(found), np.concatenate(places)
 
 
 def sees(camera: Camera, frame: int, depth: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,8 +116,19 @@ def sees(camera: Camera, frame: int, depth: np.ndarray, points: np.ndarray) -> t
     Returns:
         (N, 2) pixels, (N,) camera z, and (N,) bool: in the picture and not hidden by more than ``HIDDEN_BY``.
     """
-    pixels, z = project(camera, points, frame)
-    inside = (z > 0) & ((pixels >= -0.5) & (pixels < np.array([camera.width, camera.height]) - 0.5)).all(axis=1)
-    column, row = np.rint(np.where(inside[:, None], pixels, 0)).astype(np.int64).T
-    before = depth[row, column]
-    return pixels, z, inside & ((before == 0) | (before > z - HIDDEN_BY))
+    count = len(points)
+    pixels, z, seen = np.empty((count, 2)), np.empty(count), np.empty(count, bool)
+    for part in _blocks(count):
+        pixels[part], z[part] = project(camera, points[part], frame)
+        inside = z[part] > 0
+        for places, size in zip(pixels[part].T, (camera.width, camera.height), strict=True):
+            inside &= (places >= -0.5) & (places < size - 0.5)
+        column, row = (np.rint(np.where(inside, places, 0)).astype(np.int64) for places in pixels[part].T)
+        before = depth.reshape(-1).take(row * camera.width + column)
+        seen[part] = inside & ((before == 0) | (before > z[part] - HIDDEN_BY))
+    return pixels, z, seen
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    """Parts of so many points that what is computed of them stays in the processor's cache."""
+    return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))

@@ -28,10 +28,10 @@ def project(camera: Camera, points: np.ndarray, frame: int = 0) -> tuple[np.ndar
         no meaningful pixel.
     """
     pose, k = camera.at(frame), camera.lens(frame)
-    local = points @ pose[:3, :3].T + pose[:3, 3]
-    z = local[..., 2]
+    turned = points @ pose[:3, :3].T
+    x, y, z = (turned[..., i] + pose[i, 3] for i in range(3))
     with np.errstate(divide="ignore", invalid="ignore"):
-        pixels = local[..., :2] / z[..., None] * k[[0, 1], [0, 1]] + k[:2, 2]
+        pixels = np.stack([x / z * k[0, 0] + k[0, 2], y / z * k[1, 1] + k[1, 2]], axis=-1)
     return pixels, z
 
 
