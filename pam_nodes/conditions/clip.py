@@ -16,6 +16,9 @@ from .scene import Scene
 from .shading import Studio
 from .threads import THREADS, in_order
 
+MOST = 255
+"""Instance ids of one byte."""
+
 
 def render_clip(
     tracks: Sequence[MeshTrack],
@@ -138,6 +141,8 @@ def checked(tracks: Sequence[MeshTrack], camera: Camera, want: Collection[str], 
         raise ValueError(f"Expected any of {', '.join(WANT)}, found {', '.join(sorted(unknown))}.")
     if not tracks:
         raise ValueError("Expected at least one mesh to draw, found none.")
+    if max(track.instance for track in tracks) > MOST:
+        raise ValueError(f"Expected at most {MOST} hands and objects, found {len(tracks)}: film them in groups.")
     lengths = {len(track) for track in tracks}
     if len(lengths) > 1:
         found = ", ".join(f"mesh {track.instance} has {len(track)}" for track in tracks)

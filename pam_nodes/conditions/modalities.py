@@ -61,15 +61,22 @@ def describe_contact(contact: ContactVideo) -> str:
 
 
 def amodal_layers(
-    trajectory: Trajectory, camera: Camera, look: str, light: Look | None = None, length: int | None = None, progress: Progress = silent
+    trajectory: Trajectory,
+    camera: Camera,
+    look: str,
+    light: Look | None = None,
+    length: int | None = None,
+    progress: Progress = silent,
+    alone: int = 0,
 ) -> tuple[Layer, Layer]:
-    """All hands as if there were no objects, and all objects as if there were no hands."""
+    """All hands as if there were no objects, and all objects as if there were no hands; or the hand and the object number ``alone``."""
     total = checked_length(trajectory, camera, length)
     tracks = mesh_tracks(trajectory, skinned_hands(trajectory))
     count = len(trajectory.hands)
     colors = instance_colors(count, [track.mesh.label for track in trajectory.objects])
     hands, objects = (
-        render_layer(part, camera, total, look, colors, light or Look(), progress) for part in (tracks[:count], tracks[count:])
+        render_layer(part[alone - 1 : alone] if alone else part, camera, total, look, colors, light or Look(), progress)
+        for part in (tracks[:count], tracks[count:])
     )
     return hands, objects
 

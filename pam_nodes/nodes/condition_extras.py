@@ -170,6 +170,15 @@ class PAMAmodalLayers(io.ComfyNode):
                 io.Combo.Input(
                     "look", options=["normals", "depth", "segmentation", "shaded"], tooltip="How the surfaces are drawn, on black."
                 ),
+                io.Int.Input(
+                    "alone",
+                    default=0,
+                    min=0,
+                    max=255,
+                    optional=True,
+                    tooltip="0: all hands and all objects. n: the n-th hand and the n-th object alone, black if there is none.",
+                    advanced=True,
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="hands", tooltip="All hands."),
@@ -180,12 +189,12 @@ class PAMAmodalLayers(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, trajectory, camera, length: int, look: str) -> io.NodeOutput:
+    def execute(cls, trajectory, camera, length: int, look: str, alone: int = 0) -> io.NodeOutput:
         from ..conditions.modalities import amodal_layers
         from ..host.progress import reporter
 
         check_view(trajectory, camera, length, 40, "two layers")
-        hands, objects = amodal_layers(trajectory, camera, look, None, length or None, reporter())
+        hands, objects = amodal_layers(trajectory, camera, look, None, length or None, reporter(), alone)
         return io.NodeOutput(image(hands.pictures), mask(hands.mask), image(objects.pictures), mask(objects.mask))
 
 

@@ -127,6 +127,16 @@ def test_every_rasteriser_has_the_same_keys_of_any_triangles(seed, monkeypatch, 
     np.testing.assert_array_equal(raster_numba.rasterize(points, faces, cam.intrinsics, 160, 120), keys)
 
 
+def test_many_objects_have_ids_of_their_own():
+    """255 of them in a grid; one more is refused, as ids are bytes."""
+    box, faces = cube(0.02)
+    grid = [rigid_track(box, faces, poses(((i % 16 - 7.5) * 0.04, (i // 16 - 7.5) * 0.04, 1)), i + 1, (1, 1, 1)) for i in range(256)]
+    ids = render_clip(grid[:255], camera(320, 320, 400.0)).instance_ids
+    assert set(np.unique(ids)) == set(range(256))
+    with pytest.raises(ValueError, match="at most 255 hands and objects, found 256"):
+        render_clip(grid, camera(320, 320, 400.0))
+
+
 def test_leaving_out_hidden_triangles_changes_nothing(tracks, monkeypatch):
     monkeypatch.setattr(raster, "HIDDEN_WORTH", 0)
     culled = render_clip(tracks, view("close"), ALL, backend="numpy")

@@ -39,6 +39,8 @@ from pam_nodes.hands.posing import place_hand, preset_pose
 
 from .scenes import poses, sphere
 
+SIDE = poses((0.03, 0, 0))[0]
+
 
 def moving(pose, steps):
     """A pose held over frames while the wrist moves by (T, 3) steps."""
@@ -195,6 +197,11 @@ def test_more_modalities_of_a_real_grasp(trajectory, camera, clip):
     """Layers contain what is seen; key points know the mug; bundles take a modality more, of the right length only."""
     hands, objects = amodal_layers(trajectory, camera, "segmentation", length=2)
     assert hands.mask[clip.instance_ids[:2] == 1].all() and objects.mask[clip.instance_ids[:2] == 2].all()
+    twice = replace(trajectory, objects=(*trajectory.objects, replace(trajectory.objects[0], poses=trajectory.objects[0].poses @ SIDE)))
+    both, first, second = (amodal_layers(twice, camera, "segmentation", length=1, alone=k)[1].mask for k in (0, 1, 2))
+    np.testing.assert_array_equal(first, objects.mask[:1])
+    np.testing.assert_array_equal(first | second, both)
+    assert (first & second).any() and (second & ~first).any() and not amodal_layers(twice, camera, "depth", length=1, alone=3)[1].mask.any()
     drawn = hand_keypoints(trajectory, camera, KeypointLook("openpose", hidden="dim"))
     assert drawn.pictures.shape == (5, 128, 192, 3) and set(np.unique(drawn.keypoints.visibility)) <= {0, 1, 2}
     tracking = tracking_video(trajectory, camera, TrackingLook("dense"))

@@ -43,6 +43,22 @@ def test_pack_and_unpack(run_prompt, probed):
     np.testing.assert_allclose(values["segmentation"][0]["value"][0, 0, 0], [92 / 255, 0, 1], atol=1e-6)
 
 
+def test_masks_of_other_nodes_become_a_segmentation(run_prompt, probed):
+    mask = dict(width=32, height=16, value=1.0)
+    prompt = {
+        "1": {"class_type": "SolidMask", "inputs": mask},
+        "2": {"class_type": "PAMPackConditions", "inputs": {"object_mask": ["1", 0], "object": "banana", "fps": 12.0, "style": "dexycb"}},
+        "3": {"class_type": "PAMUnpackConditions", "inputs": {"conditions": ["2", 0]}},
+        "4": probe("colours", "3", 1),
+    }
+    np.testing.assert_allclose(probed(run_prompt(prompt), "4")[0]["value"][0, 8, 8], np.array([224, 5, 255]) / 255, atol=1e-6)
+    prompt["2"]["inputs"] |= {"segmentation": ["3", 0], "hand_mask": ["1", 0]}
+    prompt["3"] = {"class_type": "EmptyImage", "inputs": dict(width=32, height=16, batch_size=1, color=0)}
+    prompt["4"] = probe("colours", "2")
+    with pytest.raises(NodeFailed, match="a segmentation clip or masks, found both"):
+        run_prompt(prompt)
+
+
 def test_pack_of_nothing_says_what_to_connect(run_prompt):
     prompt = {"1": {"class_type": "PAMPackConditions", "inputs": {"fps": 12.0, "style": "dexycb"}}, "2": probe("pack", "1")}
     with pytest.raises(NodeFailed, match="connect depth, segmentation or keypoints"):
