@@ -102,7 +102,7 @@ def colorize_depth(metric_depth: np.ndarray, limits: Limits | None = None) -> np
     limits = limits or depth_range(metric_depth)
     pictures = np.zeros((*metric_depth.shape, 3), np.uint8)
     for depth, picture in zip(metric_depth, pictures, strict=True):
-        hit = np.flatnonzero(depth > 0)
+        hit = depth.ravel() > 0
         value = brightness(depth.ravel()[hit], limits)
         value *= np.float32(255)
         as_pixels(picture)[hit] = np.take(as_pixels(INFERNO), value.astype(np.uint8))
@@ -130,7 +130,7 @@ def grey_depth(metric_depth: np.ndarray, limits: Limits | None = None, inverse: 
     limits = limits or clip_limits(metric_depth)
     result = np.zeros(metric_depth.shape, np.float32)
     for depth, grey in zip(metric_depth, result, strict=True):
-        hit = np.flatnonzero(depth > 0)
+        hit = depth.ravel() > 0
         grey.reshape(-1)[hit] = brightness(depth.ravel()[hit], limits, inverse)
     return result
 
