@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,9 @@ class Worker:
         """End the process."""
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        # What an ended process has not read is flushed once more here, which fails again.
+        with suppress(OSError):
+            self.process.stdin.close()
 
 
 def _python() -> str:

@@ -14,7 +14,7 @@ from ..geometry.camera import Camera
 from ..grasp.trajectory import Trajectory
 from ..progress import Progress, silent
 from .backends import loops_for
-from .clip import render_clip
+from .clip import checked, render_clip
 from .contact import TOUCH, ContactVideo, render_contact
 from .flow import FlowVideo, render_flow
 from .hand_keypoints import HandKeypoints, KeypointLook, draw_keypoints, project_hands, with_occlusion
@@ -32,7 +32,7 @@ def optical_flow(
 ) -> FlowVideo:
     """Exact forward flow; with ``table`` that of the table top too."""
     total = checked_length(trajectory, camera, length)
-    return render_flow(_scene(trajectory), camera, total, table, progress)
+    return render_flow(_scene(trajectory, camera), camera, total, table, progress)
 
 
 def tracking_video(
@@ -40,7 +40,7 @@ def tracking_video(
 ) -> np.ndarray:
     """(T, H, W, 3) uint8 3-D tracking video."""
     total = checked_length(trajectory, camera, length)
-    return render_tracking(_scene(trajectory), camera, total, look, progress)
+    return render_tracking(_scene(trajectory, camera), camera, total, look, progress)
 
 
 def contact_map(
@@ -48,7 +48,7 @@ def contact_map(
 ) -> ContactVideo:
     """Hands and objects coloured by the distance to each other, which ends at ``largest`` metres."""
     total = checked_length(trajectory, camera, length)
-    return render_contact(_scene(trajectory), len(trajectory.hands), camera, total, largest, progress)
+    return render_contact(_scene(trajectory, camera), len(trajectory.hands), camera, total, largest, progress)
 
 
 def describe_contact(contact: ContactVideo) -> str:
@@ -131,5 +131,7 @@ def added(video: ConditionVideo | None, trajectory: Trajectory, source: str, **c
     return video.changed(**{name: frames}, sources=(*(line for line in video.sources if line[0] != name), (name, source)))
 
 
-def _scene(trajectory: Trajectory) -> Scene:
-    return Scene(mesh_tracks(trajectory, skinned_hands(trajectory)), loops_for())
+def _scene(trajectory: Trajectory, camera: Camera) -> Scene:
+    tracks = mesh_tracks(trajectory, skinned_hands(trajectory))
+    checked(tracks, camera, (), 1)
+    return Scene(tracks, loops_for())

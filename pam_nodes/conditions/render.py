@@ -109,6 +109,11 @@ def checked_length(trajectory: Trajectory, camera: Camera, length: int | None) -
     """How many frames to draw; says so if that cannot be."""
     if not trajectory.hands and not trajectory.objects:
         raise ValueError("Expected a trajectory with a hand or an object, found an empty one.")
+    lengths = {f"hand {i}": len(track.pose) for i, track in enumerate(trajectory.hands, start=1)}
+    lengths |= {f"object {i}": len(track.poses) for i, track in enumerate(trajectory.objects, start=1)}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} has {count}" for name, count in lengths.items())
+        raise ValueError(f"Expected hands and objects with the same number of frames, found: {found}. Cut or hold the shorter ones.")
     have = len(trajectory)
     total = have if length is None else length
     if total < 1:

@@ -125,6 +125,14 @@ def test_a_child_that_misbehaves_is_replaced(body, reason, tracks, monkeypatch, 
     assert reason in fallen_back(tracks, caplog)
 
 
+def test_a_child_that_ended_before_it_is_asked_is_an_error_of_its_own(gl_python):
+    worker = gl_client.Worker(64, 48)
+    worker.process.kill()
+    worker.process.wait()
+    with pytest.raises(gl_client.GlError, match="has ended"):
+        worker.ask(scene=None)
+
+
 def test_a_child_that_is_killed_is_started_once_more(tracks, gl_python, caplog):
     from pam_nodes.conditions.backends import drawer_for
     from pam_nodes.conditions.frames import blank_frames

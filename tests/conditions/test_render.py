@@ -18,6 +18,7 @@ from pam_nodes.conditions.modalities import (
     describe_contact,
     hand_keypoints,
     optical_flow,
+    shaded_preview,
     tracking_video,
 )
 from pam_nodes.conditions.render import (
@@ -183,6 +184,35 @@ def test_lengths_that_cannot_be(trajectory, camera):
     path = replace(camera, world_to_camera=np.tile(camera.world_to_camera, (3, 1, 1)))
     with pytest.raises(ValueError, match="5 camera poses"):
         render_conditions(trajectory, path)
+
+
+DRAWINGS = {
+    "conditions": render_conditions,
+    "flow": optical_flow,
+    "tracking": lambda motion, camera: tracking_video(motion, camera, TrackingLook("dense")),
+    "contact": contact_map,
+    "layers": lambda motion, camera: amodal_layers(motion, camera, "depth"),
+    "key points": lambda motion, camera: hand_keypoints(motion, camera, KeypointLook()),
+    "preview": lambda motion, camera: shaded_preview(motion, camera, Look()),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
+def test_hands_and_objects_that_do_not_fit_together_are_named_by_every_modality(draw, trajectory, camera):
+    """An object that ends early or starts late, a second hand that ends early, and a motion with a hole."""
+    hand, thing = trajectory.hands[0], trajectory.objects[0]
+    short = replace(hand, pose=moving(hand.pose.frame(0), np.zeros((3, 3))))
+    for motion, found in (
+        (replace(trajectory, objects=(replace(thing, poses=thing.poses[:3]),)), "hand 1 has 5, object 1 has 3"),
+        (replace(trajectory, hands=(short,)), "hand 1 has 3, object 1 has 5"),
+        (replace(trajectory, hands=(hand, short)), "hand 1 has 5, hand 2 has 3, object 1 has 5"),
+    ):
+        with pytest.raises(ValueError, match=f"same number of frames, found: {found}. Cut or hold the shorter ones"):
+            draw(motion, camera)
+    torn = thing.poses.copy()
+    torn[2, 0, 3] = np.nan
+    with pytest.raises(ValueError, match="Mesh 2: expected a finite pose, found one that is not in frame 2"):
+        draw(replace(trajectory, objects=(replace(thing, poses=torn),)), camera)
 
 
 def test_alpha_is_the_share_of_a_pixel_that_is_covered(trajectory, camera, clip):
