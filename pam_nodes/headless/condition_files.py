@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..conditions.hand_keypoints import HandKeypoints
+from ..conditions.memory import check_fits
 from ..conditions.video import MODALITIES, ConditionVideo
 from .clip_files import read_clip
 from .files import read_picture
@@ -54,6 +55,10 @@ def read_conditions(folder: Path, fps: float | None = None, style: str | None = 
         raise ValueError(f"Expected a folder of conditions, found no folder {folder}: make one with the render command.")
     about = _about(folder)
     names = about.get("modalities", MODALITIES)
+    if about:
+        # Three bytes of each picture, as many again of the one that is being read, depth and ids.
+        size = (int(about[name]) for name in ("length", "height", "width"))
+        check_fits(*size, 3 * len(names) + 8, f"the conditions of {folder.name}", "render fewer frames with --length")
     clips = {name: frames for name in MODALITIES if name in names and (frames := _frames(folder, name)) is not None}
     if not clips:
         raise ValueError(

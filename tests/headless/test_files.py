@@ -76,6 +76,14 @@ def test_folders_of_others_are_read(tmp_path, clip):
     assert about == {} and back.style == "oakink2" and back.fps == 15.0 and back.instance_ids is None
 
 
+def test_a_clip_that_does_not_fit_into_memory_is_not_read(folder):
+    pytest.importorskip("psutil")
+    about = json.loads((folder / "conditions.json").read_text())
+    (folder / "conditions.json").write_text(json.dumps({**about, "length": 10**6, "height": 4096, "width": 4096}))
+    with pytest.raises(ValueError, match=r"Expected 285212.7 GB .* with the conditions of scene \(17 bytes a pixel\)"):
+        read_conditions(folder)
+
+
 def test_condition_folders_that_do_not_fit_are_named(tmp_path, folder, clip):
     with pytest.raises(ValueError, match="no folder"):
         read_conditions(tmp_path / "nothing")
