@@ -21,34 +21,30 @@ HIDDEN_BY = 0.004
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """N points of a scene.
+    """N points of a scene: M of its meshes, then those of the table.
 
     Attributes:
         pixels: (N,) int64 flat pixel index in the frame they were taken from.
-        faces: (N,) int64 face, or -1 for a point of the table.
-        weights: (N, 3) float64 of the face's corners.
-        still: (N, 3) float64 world place of points of the table; others zero.
-        instance: (N,) uint8; 0 for the table.
+        faces: (M,) int64 face.
+        weights: (M, 3) float64 of the face's corners.
+        still: (N - M, 3) float64 world place of the points of the table.
     """
 
     pixels: np.ndarray
     faces: np.ndarray
     weights: np.ndarray
     still: np.ndarray
-    instance: np.ndarray
 
     def at(self, scene: Scene, frame: int) -> np.ndarray:
         """(N, 3) float64 world places in a frame."""
-        vertices = scene.vertices(frame)
-        on_mesh = np.flatnonzero(self.faces >= 0)
-        corners, weights = scene.faces[self.faces[on_mesh]], self.weights[on_mesh]
-        places = self.still.copy()
-        places[on_mesh] = sum(weights[:, k, None] * vertices[corners[:, k]] for k in range(3))
-        return places
+        vertices, corners = scene.vertices(frame), scene.faces[self.faces]
+        moving = sum(self.weights[:, k, None] * vertices[corners[:, k]] for k in range(3))
+        return np.concatenate([moving, self.still]) if len(self.still) else moving
 
     def chosen(self, which: np.ndarray) -> Material:
-        """Some of the points."""
-        return Material(*(getattr(self, name)[which] for name in ("pixels", "faces", "weights", "still", "instance")))
+        """The points where ``which`` (N,) is true."""
+        moving, still = np.split(which, [len(self.faces)])
+        return Material(self.pixels[which], self.faces[moving], self.weights[moving], self.still[still])
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,22 +66,12 @@ def look(scene: Scene, camera: Camera, frame: int, table: bool = False) -> Sight
     surface = view.surface
     depth = np.zeros(camera.width * camera.height, np.float32)
     depth[surface.pixels] = surface.z
-    still = np.zeros((len(surface.pixels), 3))
-    seen = Material(surface.pixels, surface.faces, surface.barycentric.astype(np.float64), still, view.instance)
+    pixels, still = surface.pixels, np.empty((0, 3))
     if table:
-        seen = _with_table(seen, *table_points(camera, frame, np.flatnonzero(depth == 0)))
-    return Sight(seen, depth.reshape(camera.height, camera.width))
-
-
-def _with_table(seen: Material, pixels: np.ndarray, points: np.ndarray) -> Material:
-    count = len(pixels)
-    return Material(
-        np.concatenate([seen.pixels, pixels]),
-        np.concatenate([seen.faces, np.full(count, -1)]),
-        np.concatenate([seen.weights, np.zeros((count, 3))]),
-        np.concatenate([seen.still, points]),
-        np.concatenate([seen.instance, np.zeros(count, np.uint8)]),
-    )
+        behind, still = table_points(camera, frame, np.flatnonzero(depth == 0))
+        pixels = np.concatenate([pixels, behind])
+    material = Material(pixels, surface.faces, surface.barycentric.astype(np.float64), still)
+    return Sight(material, depth.reshape(camera.height, camera.width))
 
 
 def table_points(camera: Camera, frame: int, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
