@@ -20,9 +20,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from pam_nodes.assess.consistency import ClipDemands, ClipQuality, judge_clip, measure_clip
 from pam_nodes.assess.expected import expected
 from pam_nodes.assess.score import Scorer
+from pam_nodes.conditions.film import film
 from pam_nodes.conditions.hand_keypoints import HandKeypoints
 from pam_nodes.conditions.modalities import optical_flow
-from pam_nodes.conditions.render import film
 from pam_nodes.conditions.video import ConditionVideo
 from pam_nodes.dataset.looks import random_look
 from pam_nodes.dataset.scenes import SceneOptions, random_camera, random_motion

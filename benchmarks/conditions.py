@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
     count = options.frames
-    for distance in (0.75, 0.28):
+    for distance in (0.75, 0.195):
         camera = orbit_camera(TARGET, distance, 20, 35, 40, 720, 480)
         camera = moving_camera(camera, TARGET, CameraMove(end_keys(orbit=60)), count, 15.0)
         tracks, joints = scene(5000, count)

@@ -1,6 +1,6 @@
 """Frames a second of the condition renderers beside the usual pyrender loop, on the same scenes in the same run.
 
-Run from the repository root: python -m benchmarks.rasterizer [--pyrender PYTHON] [--only numpy ...] [--memory 1000] [--cuda]
+Run from the repository root: python -m benchmarks.rasterizer [--pyrender PYTHON] [--only numpy ...] [--memory N, --on-disk N or --cuda]
 
 A deforming hand and an object of 5k, 50k and 200k faces, 720 x 480, depth + ids + normals, the hand's normals worked out anew each time.
 PYTHON is one that has pyrender: python -m venv .pam/gl-venv, then pip install pyrender2 there. Times are the best of several runs; "cpu"
@@ -23,19 +23,21 @@ import numpy as np
 
 from pam_nodes.conditions.backends import chosen, drawer_for, numba_works
 from pam_nodes.conditions.clip import render_clip
+from pam_nodes.conditions.film import film, film_parts
 from pam_nodes.conditions.frames import blank_frames
 from pam_nodes.conditions.look import Look
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
 from pam_nodes.conditions.pack import to_float
-from pam_nodes.conditions.render import film
 from pam_nodes.conditions.scene import Scene
 from pam_nodes.conditions.threads import THREADS
 from pam_nodes.geometry.camera_build import orbit_camera
+from pam_nodes.geometry.camera_lens import resized_camera
 from pam_nodes.geometry.primitives import demo_object
 from pam_nodes.grasp.trajectory import HandTrack, ObjectTrack, Trajectory
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import place_hand, preset_pose
 from pam_nodes.hands.skinning import skin
+from pam_nodes.headless.condition_writer import write_parts
 
 ALL = ("depth", "ids", "normals")
 LOOP = Path(__file__).with_name("pyrender_loop.py")
@@ -177,6 +179,18 @@ def memory(frames: int) -> None:
     report("and the depth pictures as one IMAGE", wall, cpu)
 
 
+def memory_on_disk(frames: int) -> None:
+    """Film a long clip of 192 x 128 in parts into files, as ``python -m pam_nodes render`` does, and print the most memory it took."""
+    trajectory, camera = motion(frames), resized_camera(view(0.45), 192, 128)
+    with tempfile.TemporaryDirectory() as folder:
+        film(trajectory, camera, 2, normals=True, look=Look())
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        parts = film_parts(trajectory, camera, normals=True, look=Look())
+        wall, cpu, _ = timed(lambda: write_parts(Path(folder), parts, camera, "mp4", {}), 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"{frames} frames of 192 x 128 in parts to files {speed(frames, wall, cpu)}  peak {(peak - before) / 1e6:5.2f} GB")
+
+
 def on_device(frames: int, faces: int, repeat: int) -> None:
     """Frames a second of the torch renderer on CUDA, pictures left on the device."""
     import torch
@@ -205,11 +219,15 @@ def main() -> None:
     parser.add_argument("--pyrender", default=str(here.absolute()) if here.exists() else None, help="a Python that has pyrender")
     parser.add_argument("--only", nargs="+", help="renderers to time, default all that work here")
     parser.add_argument("--memory", type=int, help="instead: film so many frames with everything kept, and print the memory")
+    parser.add_argument("--on-disk", type=int, help="instead: film so many small frames in parts into files, and print the memory")
     parser.add_argument("--cuda", action="store_true", help="instead: time torch on the GPU")
     options = parser.parse_args()
     options.only = options.only or ["numpy", *["numba"] * numba_works(), "torch", *["pyrender"] * bool(options.pyrender)]
     if options.memory:
         memory(options.memory)
+        return
+    if options.on_disk:
+        memory_on_disk(options.on_disk)
         return
     if options.cuda:
         for faces in options.faces:

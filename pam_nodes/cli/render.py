@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scene.add_argument("--second-hand", type=Path, metavar="FILE", help="of the other side, for recordings with two hands")
     scene.add_argument("--object", action="append", default=[], metavar="MESH", help="for recordings, in their order; may be repeated")
     mesh_arguments(scene)
+    scene.add_argument("--length", type=int, help="frames from the start (default: all)")
     render_arguments(parser)
 
 
@@ -41,7 +42,7 @@ def render_arguments(parser: argparse.ArgumentParser) -> None:
     camera.add_argument(
         "--camera", type=Path, metavar="FILE", help=".npz or .json with world_to_camera and intrinsics, instead of all that"
     )
-    camera.add_argument("--camera-keys", help="a moving camera, like '50%%: orbit 30, dolly 0.8'")
+    camera.add_argument("--camera-keys", help="a moving camera, like '50%%: orbit 30, dolly 0.8, zoom 0.8'")
     camera.add_argument("--shake", type=float, help="strength of a hand-held camera")
     pictures = parser.add_argument_group("pictures")
     pictures.add_argument("--style", choices=("dexycb", "oakink2"), default="dexycb", help="whose colours")
@@ -88,5 +89,5 @@ def run(args: argparse.Namespace, bars) -> list[Path]:
     other = {"right": "left", "left": "right"}[args.side]
     second = None if args.second_hand is None else HandChoice(args.second_hand, other)
     objects = tuple(mesh(source, args) for source in args.object)
-    options = render_options(args, SIZE, hand=hand(args), second_hand=second, objects=objects)
+    options = render_options(args, SIZE, hand=hand(args), second_hand=second, objects=objects, length=args.length)
     return render_motions(args.motions, options, args.out, args.overwrite, bars)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from .meshes import MeshTrack
 from .scene import Scene
 from .shading import Studio
 from .threads import THREADS, in_order
+
+MOST = 255
+"""Instance ids of one byte."""
 
 
 def render_clip(
@@ -43,11 +46,27 @@ def render_clip(
     Raises:
         ValueError: unknown words, meshes of different lengths or with numbers that are not finite, too few camera poses.
     """
-    total = checked(tracks, camera, want, length)
-    frames = blank_frames(want, total, camera.height, camera.width)
-    with _Film(tracks, camera, want, look, chosen(backend)) as film:
-        film.draw(frames, lambda done: progress(done, total))
+    ((_, frames),) = render_parts(tracks, camera, want, look, length, progress, backend)
     return frames
+
+
+def render_parts(
+    tracks: Sequence[MeshTrack],
+    camera: Camera,
+    want: Collection[str] = ("depth", "ids"),
+    look: Look = Look(),  # noqa: B008 (frozen)
+    length: int | None = None,
+    progress: Progress = silent,
+    backend: str = "auto",
+    at_once: int | None = None,
+) -> Iterator[tuple[int, Frames]]:
+    """``render_clip`` in parts of at most ``at_once`` frames, None for all: each with the number of its first frame."""
+    total = checked(tracks, camera, want, length)
+    with _Film(tracks, camera, want, look, chosen(backend)) as film:
+        for first in range(0, total, at_once or total):
+            frames = blank_frames(want, min(at_once or total, total - first), camera.height, camera.width)
+            film.draw(first, frames, lambda done, before=first: progress(before + done, total))
+            yield first, frames
 
 
 def _keep_freed_memory() -> None:
@@ -79,14 +98,14 @@ class _Film:
     def __exit__(self, *problem) -> None:
         self.drawer.close()
 
-    def draw(self, frames: Frames, done: Callable[[int], None]) -> None:
-        """Fill the frames; ``done`` hears how many of them there are so far."""
+    def draw(self, first: int, frames: Frames, done: Callable[[int], None]) -> None:
+        """Fill the frames from the ``first`` of the clip on; ``done`` hears how many of them there are so far."""
         if self.plain:
-            _run(self.drawer, frames, done if self.studio is None else lambda count: done(count // 2))
+            _run(self.drawer, first, frames, done if self.studio is None else lambda count: done(count // 2))
         if self.studio:
             painter = _Painter(self.studio, self.shared, self.scene, self.camera)
             half = len(frames) // 2
-            _run(painter, frames, (lambda count: done(half + (count + 1) // 2)) if self.plain else done)
+            _run(painter, first, frames, (lambda count: done(half + (count + 1) // 2)) if self.plain else done)
 
 
 class _Painter:
@@ -107,10 +126,10 @@ class _Painter:
             frames.rgb[row] = self.studio.frame(first + row, view)
 
 
-def _run(drawer: Drawer, frames: Frames, done: Callable[[int], None]) -> None:
+def _run(drawer: Drawer, first: int, frames: Frames, done: Callable[[int], None]) -> None:
     """Draw batch by batch in the drawer's threads; none of them outlives this call."""
     ends = [(low, min(low + drawer.batch, len(frames))) for low in range(0, len(frames), drawer.batch)]
-    with in_order(lambda i: drawer.draw(ends[i][0], frames.part(*ends[i])), len(ends), drawer.threads) as drawn:
+    with in_order(lambda i: drawer.draw(first + ends[i][0], frames.part(*ends[i])), len(ends), drawer.threads) as drawn:
         for (_, high), _ in zip(ends, drawn, strict=True):
             done(high)
 
@@ -122,6 +141,8 @@ def checked(tracks: Sequence[MeshTrack], camera: Camera, want: Collection[str], 
         raise ValueError(f"Expected any of {', '.join(WANT)}, found {', '.join(sorted(unknown))}.")
     if not tracks:
         raise ValueError("Expected at least one mesh to draw, found none.")
+    if max(track.instance for track in tracks) > MOST:
+        raise ValueError(f"Expected at most {MOST} hands and objects, found {len(tracks)}: film them in groups.")
     lengths = {len(track) for track in tracks}
     if len(lengths) > 1:
         found = ", ".join(f"mesh {track.instance} has {len(track)}" for track in tracks)
@@ -129,9 +150,8 @@ def checked(tracks: Sequence[MeshTrack], camera: Camera, want: Collection[str], 
     total = lengths.pop() if length is None else length
     if not 1 <= total <= len(tracks[0]):
         raise ValueError(f"Expected 1 to {len(tracks[0])} frames, found {total}.")
-    poses = camera.world_to_camera
-    if poses.ndim == 3 and len(poses) < total:
-        raise ValueError(f"Expected {total} camera poses, one a frame, found {len(poses)}: make the camera path as long as the motion.")
+    if camera.length is not None and camera.length < total:
+        raise ValueError(f"Expected {total} camera poses, one a frame, found {camera.length}: make the camera path as long as the motion.")
     for track in tracks:
         _check_finite(track)
     return total

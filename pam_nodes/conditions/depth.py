@@ -21,6 +21,7 @@ OUTLIERS = 1
 """Percent of the foreground's pixels at either end that do not decide the range: a fingertip passing the lens must not darken a clip."""
 MOST = 1_000_000
 """So many pixels, spread evenly over all frames, decide the range of a clip that has more."""
+NO_DEPTH = "Expected hand or object in the depth clip, found only background: point the camera at them."
 PERCENTILES = (1, 10, 50, 90, 99)
 TRAINING_PERCENTILES = {"hand": (33, 115, 178, 224, 243), "object": (23, 72, 147, 204, 228)}
 """``PERCENTILES`` of the inferno index in DexYCB's depth pictures (pam_reference.md, 1.2)."""
@@ -38,16 +39,45 @@ def depth_range(metric_depth: np.ndarray) -> Limits:
     Returns:
         (near, far) in metres: just before the nearest foreground of all frames, and the assumed background, which may be infinitely far.
     """
-    inverse = 1 / _sampled(metric_depth)
-    farthest, nearest = (float(q) for q in np.percentile(inverse, [OUTLIERS, 100 - OUTLIERS]))
-    bright = HEADROOM * nearest
-    dark = min(bright / BACKGROUND, (farthest - DARKEST * bright) / (1 - DARKEST))
-    return 1 / bright, 1 / dark if dark > 0 else np.inf
+    sample = DepthSample(metric_depth.size)
+    sample.add(metric_depth)
+    return sample.range()
+
+
+class DepthSample:
+    """Foreground depths among ``MOST`` pixels of a clip that may come in parts, or all of them while those see none."""
+
+    def __init__(self, pixels: int):
+        """pixels: of the whole clip."""
+        self.step, self.next = 1 + pixels // MOST, 0
+        self.some, self.every = [], []
+
+    def add(self, metric_depth: np.ndarray) -> None:
+        """The next (T, H, W) frames, as in ``depth_range``."""
+        pixels = metric_depth.reshape(-1)
+        chosen = pixels[self.next :: self.step]
+        self.next = (self.next - pixels.size) % self.step
+        self.some.append(chosen[chosen > 0])
+        if not any(map(len, self.some)):
+            self.every.append(pixels[pixels > 0])
+
+    def range(self) -> Limits:
+        """``depth_range`` of all frames so far."""
+        hits = np.concatenate(self.some if any(map(len, self.some)) else self.every)
+        if not len(hits):
+            raise ValueError(NO_DEPTH)
+        inverse = 1 / hits
+        farthest, nearest = (float(q) for q in np.percentile(inverse, [OUTLIERS, 100 - OUTLIERS]))
+        bright = HEADROOM * nearest
+        dark = min(bright / BACKGROUND, (farthest - DARKEST * bright) / (1 - DARKEST))
+        return 1 / bright, 1 / dark if dark > 0 else np.inf
 
 
 def clip_limits(metric_depth: np.ndarray) -> Limits:
     """Nearest and farthest foreground of all frames, metres; a millimetre apart at least (argument as in ``depth_range``)."""
-    hits = metric_depth[_foreground(metric_depth)]
+    hits = metric_depth[metric_depth > 0]
+    if not len(hits):
+        raise ValueError(NO_DEPTH)
     near = float(hits.min())
     return near, max(float(hits.max()), near + 1e-3)
 
@@ -72,7 +102,7 @@ def colorize_depth(metric_depth: np.ndarray, limits: Limits | None = None) -> np
     limits = limits or depth_range(metric_depth)
     pictures = np.zeros((*metric_depth.shape, 3), np.uint8)
     for depth, picture in zip(metric_depth, pictures, strict=True):
-        hit = np.flatnonzero(depth > 0)
+        hit = depth.ravel() > 0
         value = brightness(depth.ravel()[hit], limits)
         value *= np.float32(255)
         as_pixels(picture)[hit] = np.take(as_pixels(INFERNO), value.astype(np.uint8))
@@ -100,7 +130,7 @@ def grey_depth(metric_depth: np.ndarray, limits: Limits | None = None, inverse: 
     limits = limits or clip_limits(metric_depth)
     result = np.zeros(metric_depth.shape, np.float32)
     for depth, grey in zip(metric_depth, result, strict=True):
-        hit = np.flatnonzero(depth > 0)
+        hit = depth.ravel() > 0
         grey.reshape(-1)[hit] = brightness(depth.ravel()[hit], limits, inverse)
     return result
 
@@ -114,19 +144,3 @@ def brightness(z: np.ndarray, limits: Limits, inverse: bool = True) -> np.ndarra
     value -= np.float32(ends[1])
     value *= scale
     return np.clip(value, 0, 1, out=value)
-
-
-def _foreground(metric_depth: np.ndarray) -> np.ndarray:
-    """Where something was hit; raises if that is nowhere."""
-    hit = metric_depth > 0
-    if not hit.any():
-        raise ValueError("Expected hand or object in the depth clip, found only background: point the camera at them.")
-    return hit
-
-
-def _sampled(metric_depth: np.ndarray) -> np.ndarray:
-    """(N,) foreground depths among ``MOST`` pixels of the clip, or among all if those see none."""
-    pixels = metric_depth.reshape(-1)
-    some = pixels[:: 1 + pixels.size // MOST]
-    hits = some[some > 0]
-    return hits if len(hits) else metric_depth[_foreground(metric_depth)]

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..geometry.camera import Camera
 from ..progress import Progress, silent
+from .colormap import as_pixels
 from .material import look, sees
 from .scene import Scene
 from .threads import in_order
@@ -50,8 +51,9 @@ def render_flow(scene: Scene, camera: Camera, length: int, table: bool = False, 
         for t, after in enumerate(sights):
             material = now.material
             target, _, seen = sees(camera, t + 1, after.depth, material.at(scene, t + 1))
-            row, column = np.divmod(material.pixels, camera.width)
-            flow[t].reshape(-1, 2)[material.pixels] = target - np.stack([column, row], axis=1)
+            row = material.pixels // camera.width
+            way = target - np.stack([material.pixels - row * camera.width, row], axis=1)
+            _as_vectors(flow[t])[material.pixels] = _as_vectors(way.astype(np.float32))
             state[t].reshape(-1)[material.pixels] = np.where(seen, VISIBLE, OCCLUDED)
             now = after
             progress(t + 1, length)
@@ -82,14 +84,23 @@ def colorize_flow(flow: np.ndarray, state: np.ndarray, largest: float = 0.0) -> 
     wheel = _wheel()
     pictures = np.zeros((*state.shape, 3), np.uint8)
     for vectors, has, picture in zip(flow, known, pictures, strict=True):
-        right, down = vectors[has].T / largest
-        radius = np.hypot(right, down)[:, None]
+        hit = np.flatnonzero(has)
+        right, down = vectors.reshape(-1, 2)[hit].T / largest
+        radius = np.hypot(right, down)
         position = (np.arctan2(-down, -right) / np.pi + 1) / 2 * (len(wheel) - 1)
         low = position.astype(np.int64)
-        share = (position - low)[:, None]
-        color = (1 - share) * wheel[low] + share * wheel[(low + 1) % len(wheel)]
-        picture[has] = np.where(radius <= 1, 255 - radius * (255 - color), 0.75 * color)
+        share, high, slow = position - low, (low + 1) % len(wheel), radius <= 1
+        colors = np.empty((len(hit), 3), np.uint8)
+        for channel, steps in zip(colors.T, wheel.T, strict=True):
+            color = (1 - share) * steps.take(low) + share * steps.take(high)
+            channel[...] = np.where(slow, 255 - radius * (255 - color), 0.75 * color)
+        as_pixels(picture)[hit] = as_pixels(colors)
     return pictures
+
+
+def _as_vectors(flow: np.ndarray) -> np.ndarray:
+    """Contiguous (..., 2) float32 as a flat view of whole vectors, which NumPy moves faster than rows of two numbers."""
+    return flow.reshape(-1, 2).view("V8")[:, 0]
 
 
 def _wheel() -> np.ndarray:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WANT = ("depth", "ids", "normals", "rgb")
+BYTES = {"depth": 4, "ids": 1, "normals": 3, "rgb": 3}
+"""Of a pixel."""
+WANT = tuple(BYTES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,11 @@ class Frames:
     def part(self, first: int, last: int) -> Frames:
         """Views of the frames first..last - 1."""
         return Frames(*(None if a is None else a[first:last] for a in (*self.buffers, self.rgb)))
+
+
+def frame_bytes(want: Collection[str]) -> int:
+    """Bytes that each pixel of a frame takes."""
+    return sum(BYTES[name] for name in want)
 
 
 def blank_frames(want: Collection[str], length: int, height: int, width: int) -> Frames:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,9 @@ class Worker:
         """End the process."""
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        # What an ended process has not read is flushed once more here, which fails again.
+        with suppress(OSError):
+            self.process.stdin.close()
 
 
 def _python() -> str:
@@ -214,17 +217,17 @@ class PyrenderDrawer:
                 np.save(self.folder / f"{i}_points.npy", points)
                 np.save(self.folder / f"{i}_faces.npy", faces)
                 np.save(self.folder / f"{i}_matrices.npy", np.stack([track.pose(t, self.camera.at(t)) for t in range(self._frames())]))
+            lenses = [projection(self.camera.lens(t), self.camera.width, self.camera.height) for t in range(self._frames())]
+            np.save(self.folder / "projections.npy", np.stack(lenses))
             pixels = self.batch * self.camera.height * self.camera.width
             for name in ("depth", "packed"):
                 with open(self.folder / name, "wb") as file:
                     file.truncate(4 * pixels)
-        lens = projection(self.camera.intrinsics, self.camera.width, self.camera.height)
         instances = [track.instance for track in self.scene.tracks]
-        self.worker.ask(scene={"folder": str(self.folder), "projection": lens.tolist(), "instances": instances})
+        self.worker.ask(scene={"folder": str(self.folder), "instances": instances})
 
     def _frames(self) -> int:
-        poses = self.camera.world_to_camera
-        return min(len(self.scene), len(poses)) if poses.ndim == 3 else len(self.scene)
+        return min(len(self.scene), self.camera.length or len(self.scene))
 
 
 def joined_points(track: MeshTrack) -> tuple[np.ndarray, np.ndarray]:

@@ -93,7 +93,7 @@ class Target:
         """Take the meshes of a scene: faces, static or moving points with normals, and a matrix a frame."""
         gl, folder = self.gl, Path(scene["folder"])
         self.forget()
-        self.projection = np.array(scene["projection"], np.float32)
+        self.projections = np.load(folder / "projections.npy").astype(np.float32)
         for i, instance in enumerate(scene["instances"]):
             faces = np.load(folder / f"{i}_faces.npy")
             vertices = np.load(folder / f"{i}_points.npy", mmap_mode="r")
@@ -116,8 +116,8 @@ class Target:
         gl.glViewport(0, 0, *self.size)
         gl.glClearColor(0, 0, 0, 0)
         gl.glUseProgram(self.program)
-        gl.glUniformMatrix4fv(self.uniform["projection"], 1, gl.GL_TRUE, self.projection)
         for row in range(len(depth)):
+            gl.glUniformMatrix4fv(self.uniform["projection"], 1, gl.GL_TRUE, self.projections[first + row])
             gl.glClear(gl.GL_COLOR_BUFFER_BIT | gl.GL_DEPTH_BUFFER_BIT)
             for mesh, matrices in zip(self.meshes, self.matrices, strict=True):
                 self._mesh(mesh, matrices[first + row], first + row)

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from .polygon import disc, ellipses, paint
+from .polygon import discs, ellipses, paint
 
 BONES = tuple((0 if k == 0 else 4 * finger + k, 4 * finger + k + 1) for finger in range(5) for k in range(4))
 """(parent, child) joints of bone 4 * finger + k."""
@@ -82,15 +82,14 @@ def draw_hand(
         joint_colors = np.rint(joint_colors * light[:, None]).astype(np.uint8)
         bone_colors = np.rint(bone_colors * light[ENDS[:, 1], None]).astype(np.uint8)
     points = np.rint(np.where(shown[:, None], pixels, 0)).astype(np.int64)
-    circle, joints = disc(_sized(drawing.radius, scale)), np.flatnonzero(shown)
-    discs = (points[joints, None] + circle).reshape(-1, 2)
+    radius, joints = _sized(drawing.radius, scale), np.flatnonzero(shown)
     spindles, bone = _spindles(points, shown, drawing, thumb_on_top, scale)
-    colors = np.concatenate([np.repeat(joint_colors[joints], len(circle), axis=0), bone_colors[bone]])
-    paint(canvas, np.concatenate([discs, spindles]), colors)
+    colors = np.concatenate([np.repeat(joint_colors[joints], 2 * radius + 1, axis=0), bone_colors[bone]])
+    paint(canvas, np.concatenate([discs(points[joints], radius), spindles], axis=1), colors)
 
 
 def _spindles(points: np.ndarray, shown: np.ndarray, drawing: Drawing, thumb_on_top: bool, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """(M, 2) pixels of all bones between (21, 2) int64 joints in drawing order, and the (M,) bone of each."""
+    """(3, M) spans of all bones between (21, 2) int64 joints in drawing order, and the (M,) bone of each."""
     order = np.arange(20)[::-1] if thumb_on_top else np.arange(20)
     parent, child = ENDS[order].T
     length = np.hypot(*(points[parent] - points[child]).T)
@@ -102,8 +101,8 @@ def _spindles(points: np.ndarray, shown: np.ndarray, drawing: Drawing, thumb_on_
     across, down = (points[parent] - points[child]).T
     angle = np.trunc(np.degrees(np.arctan2(down, across))).astype(np.int64)
     half_width = np.where(order < 4, _sized(drawing.thumb, scale), _sized(drawing.finger, scale))
-    pixels, which = ellipses(centre, np.trunc(length / 2).astype(np.int64), half_width, angle)
-    return pixels, order[which]
+    spans, which = ellipses(centre, np.trunc(length / 2).astype(np.int64), half_width, angle)
+    return spans, order[which]
 
 
 def thumb_is_nearer(z: np.ndarray) -> bool:

@@ -1,4 +1,4 @@
-"""Amodal layers: all hands as if there were no objects, and each object as if there were nothing else."""
+"""Amodal layers: some meshes of a scene as if there were no others."""
 
 from __future__ import annotations
 

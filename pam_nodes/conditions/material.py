@@ -5,6 +5,7 @@ Every modality that needs correspondence (flow, tracking) goes through here, so 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from ..geometry.camera import Camera
 from ..geometry.camera_build import project
 from .scene import Scene
-from .surface import pixel_rays
+from .surface import BLOCK, pixel_rays
 
 HIDDEN_BY = 0.004
 """Metres by which something must be nearer than a point to hide it; less is the point's own surface seen from another pixel."""
@@ -20,34 +21,30 @@ HIDDEN_BY = 0.004
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """N points of a scene.
+    """N points of a scene: M of its meshes, then those of the table.
 
     Attributes:
         pixels: (N,) int64 flat pixel index in the frame they were taken from.
-        faces: (N,) int64 face, or -1 for a point of the table.
-        weights: (N, 3) float64 of the face's corners.
-        still: (N, 3) float64 world place of points of the table; others zero.
-        instance: (N,) uint8; 0 for the table.
+        faces: (M,) int64 face.
+        weights: (M, 3) float64 of the face's corners.
+        still: (N - M, 3) float64 world place of the points of the table.
     """
 
     pixels: np.ndarray
     faces: np.ndarray
     weights: np.ndarray
     still: np.ndarray
-    instance: np.ndarray
 
     def at(self, scene: Scene, frame: int) -> np.ndarray:
         """(N, 3) float64 world places in a frame."""
-        vertices = scene.vertices(frame)
-        on_mesh = np.flatnonzero(self.faces >= 0)
-        corners, weights = scene.faces[self.faces[on_mesh]], self.weights[on_mesh]
-        places = self.still.copy()
-        places[on_mesh] = sum(weights[:, k, None] * vertices[corners[:, k]] for k in range(3))
-        return places
+        vertices, corners = scene.vertices(frame), scene.faces[self.faces]
+        moving = sum(self.weights[:, k, None] * vertices[corners[:, k]] for k in range(3))
+        return np.concatenate([moving, self.still]) if len(self.still) else moving
 
     def chosen(self, which: np.ndarray) -> Material:
-        """Some of the points."""
-        return Material(*(getattr(self, name)[which] for name in ("pixels", "faces", "weights", "still", "instance")))
+        """The points where ``which`` (N,) is true."""
+        moving, still = np.split(which, [len(self.faces)])
+        return Material(self.pixels[which], self.faces[moving], self.weights[moving], self.still[still])
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,32 +66,29 @@ def look(scene: Scene, camera: Camera, frame: int, table: bool = False) -> Sight
     surface = view.surface
     depth = np.zeros(camera.width * camera.height, np.float32)
     depth[surface.pixels] = surface.z
-    still = np.zeros((len(surface.pixels), 3))
-    seen = Material(surface.pixels, surface.faces, surface.barycentric.astype(np.float64), still, view.instance)
+    pixels, still = surface.pixels, np.empty((0, 3))
     if table:
-        seen = _with_table(seen, *table_points(camera, frame, np.flatnonzero(depth == 0)))
-    return Sight(seen, depth.reshape(camera.height, camera.width))
-
-
-def _with_table(seen: Material, pixels: np.ndarray, points: np.ndarray) -> Material:
-    count = len(pixels)
-    return Material(
-        np.concatenate([seen.pixels, pixels]),
-        np.concatenate([seen.faces, np.full(count, -1)]),
-        np.concatenate([seen.weights, np.zeros((count, 3))]),
-        np.concatenate([seen.still, points]),
-        np.concatenate([seen.instance, np.zeros(count, np.uint8)]),
-    )
+        behind, still = table_points(camera, frame, np.flatnonzero(depth == 0))
+        pixels = np.concatenate([pixels, behind])
+    material = Material(pixels, surface.faces, surface.barycentric.astype(np.float64), still)
+    return Sight(material, depth.reshape(camera.height, camera.width))
 
 
 def table_points(camera: Camera, frame: int, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which of (N,) flat pixels look at the table top, and (M, 3) where, world."""
     pose = camera.at(frame)
-    row, column = np.divmod(pixels, camera.width)
-    directions = pixel_rays(column, row, camera.intrinsics).astype(np.float64) @ pose[:3, :3]
     eye = -pose[:3, :3].T @ pose[:3, 3]
-    down = np.flatnonzero((directions[:, 2] < -1e-4) & (eye[2] > 0))
-    return pixels[down], eye + directions[down] * (-eye[2] / directions[down, 2])[:, None]
+    found, places = [pixels[:0]], [np.empty((0, 3))]
+    for part in _blocks(len(pixels)) if eye[2] > 0 else ():
+        row = pixels[part] // camera.width
+        column = pixels[part] - row * camera.width
+        directions = pixel_rays(column, row, camera.lens(frame)).astype(np.float64) @ pose[:3, :3]
+        down = directions[:, 2] < -1e-4
+        x, y, z = directions.T if down.all() else directions[down].T
+        distance = -eye[2] / z
+        found.append(pixels[part][down])
+        places.append(np.stack([eye[0] + x * distance, eye[1] + y * distance, eye[2] + z * distance], axis=1))
+    return np.concatenate(found), np.concatenate(places)
 
 
 def sees(camera: Camera, frame: int, depth: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,8 +102,19 @@ def sees(camera: Camera, frame: int, depth: np.ndarray, points: np.ndarray) -> t
     Returns:
         (N, 2) pixels, (N,) camera z, and (N,) bool: in the picture and not hidden by more than ``HIDDEN_BY``.
     """
-    pixels, z = project(camera, points, frame)
-    inside = (z > 0) & ((pixels >= -0.5) & (pixels < np.array([camera.width, camera.height]) - 0.5)).all(axis=1)
-    column, row = np.rint(np.where(inside[:, None], pixels, 0)).astype(np.int64).T
-    before = depth[row, column]
-    return pixels, z, inside & ((before == 0) | (before > z - HIDDEN_BY))
+    count = len(points)
+    pixels, z, seen = np.empty((count, 2)), np.empty(count), np.empty(count, bool)
+    for part in _blocks(count):
+        pixels[part], z[part] = project(camera, points[part], frame)
+        inside = z[part] > 0
+        for places, size in zip(pixels[part].T, (camera.width, camera.height), strict=True):
+            inside &= (places >= -0.5) & (places < size - 0.5)
+        column, row = (np.rint(np.where(inside, places, 0)).astype(np.int64) for places in pixels[part].T)
+        before = depth.reshape(-1).take(row * camera.width + column)
+        seen[part] = inside & ((before == 0) | (before > z[part] - HIDDEN_BY))
+    return pixels, z, seen
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    """Parts of so many points that what is computed of them stays in the processor's cache."""
+    return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))

@@ -14,7 +14,7 @@ from ..geometry.camera import Camera
 from ..grasp.trajectory import Trajectory
 from ..progress import Progress, silent
 from .backends import loops_for
-from .clip import render_clip
+from .clip import checked, render_clip
 from .contact import TOUCH, ContactVideo, render_contact
 from .flow import FlowVideo, render_flow
 from .hand_keypoints import HandKeypoints, KeypointLook, draw_keypoints, project_hands, with_occlusion
@@ -32,7 +32,7 @@ def optical_flow(
 ) -> FlowVideo:
     """Exact forward flow; with ``table`` that of the table top too."""
     total = checked_length(trajectory, camera, length)
-    return render_flow(_scene(trajectory), camera, total, table, progress)
+    return render_flow(_scene(trajectory, camera), camera, total, table, progress)
 
 
 def tracking_video(
@@ -40,7 +40,7 @@ def tracking_video(
 ) -> np.ndarray:
     """(T, H, W, 3) uint8 3-D tracking video."""
     total = checked_length(trajectory, camera, length)
-    return render_tracking(_scene(trajectory), camera, total, look, progress)
+    return render_tracking(_scene(trajectory, camera), camera, total, look, progress)
 
 
 def contact_map(
@@ -48,7 +48,7 @@ def contact_map(
 ) -> ContactVideo:
     """Hands and objects coloured by the distance to each other, which ends at ``largest`` metres."""
     total = checked_length(trajectory, camera, length)
-    return render_contact(_scene(trajectory), len(trajectory.hands), camera, total, largest, progress)
+    return render_contact(_scene(trajectory, camera), len(trajectory.hands), camera, total, largest, progress)
 
 
 def describe_contact(contact: ContactVideo) -> str:
@@ -61,15 +61,22 @@ def describe_contact(contact: ContactVideo) -> str:
 
 
 def amodal_layers(
-    trajectory: Trajectory, camera: Camera, look: str, light: Look | None = None, length: int | None = None, progress: Progress = silent
+    trajectory: Trajectory,
+    camera: Camera,
+    look: str,
+    light: Look | None = None,
+    length: int | None = None,
+    progress: Progress = silent,
+    alone: int = 0,
 ) -> tuple[Layer, Layer]:
-    """All hands as if there were no objects, and all objects as if there were no hands."""
+    """All hands as if there were no objects, and all objects as if there were no hands; or the hand and the object number ``alone``."""
     total = checked_length(trajectory, camera, length)
     tracks = mesh_tracks(trajectory, skinned_hands(trajectory))
     count = len(trajectory.hands)
     colors = instance_colors(count, [track.mesh.label for track in trajectory.objects])
     hands, objects = (
-        render_layer(part, camera, total, look, colors, light or Look(), progress) for part in (tracks[:count], tracks[count:])
+        render_layer(part[alone - 1 : alone] if alone else part, camera, total, look, colors, light or Look(), progress)
+        for part in (tracks[:count], tracks[count:])
     )
     return hands, objects
 
@@ -124,5 +131,7 @@ def added(video: ConditionVideo | None, trajectory: Trajectory, source: str, **c
     return video.changed(**{name: frames}, sources=(*(line for line in video.sources if line[0] != name), (name, source)))
 
 
-def _scene(trajectory: Trajectory) -> Scene:
-    return Scene(mesh_tracks(trajectory, skinned_hands(trajectory)), loops_for())
+def _scene(trajectory: Trajectory, camera: Camera) -> Scene:
+    tracks = mesh_tracks(trajectory, skinned_hands(trajectory))
+    checked(tracks, camera, (), 1)
+    return Scene(tracks, loops_for())

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .keypoints import BONES
-from .polygon import disc, paint
+from .polygon import discs, paint
 
 RAINBOW = np.rint([[255 * c for c in colorsys.hsv_to_rgb(bone / len(BONES), 1, 1)] for bone in range(len(BONES))]).astype(int)
 DOT_COLOR = np.array([0, 0, 255])
@@ -31,6 +31,6 @@ def draw_openpose_hand(
             color = tuple(np.rint(RAINBOW[bone] * light[child]).astype(int).tolist())
             draw.line([tuple(points[parent].tolist()), tuple(points[child].tolist())], color, max(1, round(LINE_WIDTH * scale)))
     canvas[...] = np.asarray(picture)
-    circle, joints = disc(max(1, round(DOT_RADIUS * scale))), np.flatnonzero(shown)
+    radius, joints = max(1, round(DOT_RADIUS * scale)), np.flatnonzero(shown)
     colors = np.rint(DOT_COLOR * light[joints, None]).astype(np.uint8)
-    paint(canvas, (points[joints, None] + circle).reshape(-1, 2), np.repeat(colors, len(circle), axis=0))
+    paint(canvas, discs(points[joints], radius), np.repeat(colors, 2 * radius + 1, axis=0))

@@ -10,7 +10,7 @@ from ..progress import Progress, silent
 from .colormap import INFERNO
 from .flow import FlowVideo
 from .painted import Pictures
-from .segmentation import ADE20K, HAND
+from .segmentation import ADE20K, HAND, colorize_instances, instance_colors
 from .video import MODALITIES, ConditionVideo
 
 SHARP = ("segmentation", "keypoints")
@@ -122,6 +122,28 @@ def fitted(
     return clip if fps is None else clip.changed(fps=fps)
 
 
+def mask_pictures(hands: np.ndarray | None, objects: np.ndarray | None, style: str = "dexycb", label: int = 14) -> np.ndarray:
+    """Segmentation pictures of masks, such as another tool finds.
+
+    Args:
+        hands, objects: (T, H, W) bool, or 0..1 where above a half counts; one may be None. Where both are, the hand is seen.
+        style: "dexycb" or "oakink2".
+        label: YCB id that gives the objects their colour.
+
+    Returns:
+        (T, H, W, 3) float32 in 0..1, as ``pack_images`` takes them.
+    """
+    given = [mask for mask in (hands, objects) if mask is not None]
+    if len({mask.shape for mask in given}) != 1:
+        found = " and ".join(str(mask.shape) for mask in given) or "none"
+        raise ValueError(f"Expected masks of one length and size (frames, height, width), found {found}: resize or cut the larger one.")
+    ids = np.zeros(given[0].shape, np.uint8)
+    for value, mask in ((2, objects), (1, hands)):
+        if mask is not None:
+            ids[mask > 0.5] = value
+    return to_float(colorize_instances(ids, instance_colors(1, [label], style)))
+
+
 def pack_images(
     images: dict[str, np.ndarray],
     base: ConditionVideo | None = None,
@@ -163,7 +185,7 @@ def pack_images(
         changes["instance_ids"] = None
     if "keypoints" in pictures:
         changes["joints"] = None
-    return replace(video, **changes)
+    return video.changed(**changes)
 
 
 def _colored(depth: np.ndarray, base: ConditionVideo | None) -> np.ndarray:

@@ -1,11 +1,13 @@
 """Filled discs and ellipses with OpenCV's pixels, without OpenCV.
 
 The key-point pictures PAM was trained on were drawn by OpenCV, so its integer rules are followed: the midpoint circle of ``circle``, the
-one-degree polygon of ``ellipse2Poly`` with its seven-digit sine table, and the outline and fill of ``fillConvexPoly``.
+one-degree polygon of ``ellipse2Poly`` with its seven-digit sine table, and the outline and fill of ``fillConvexPoly``. Shapes are kept as
+spans, rows of pixels from left to right, both included.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -15,7 +17,7 @@ from .colormap import as_pixels
 
 @cache
 def disc(radius: int) -> np.ndarray:
-    """(N, 2) int64 offsets (x, y) of a filled circle: the midpoint rule."""
+    """(3, N) int64 row, left and right of the spans of a filled circle about (0, 0): the midpoint rule."""
     extent = np.full(2 * radius + 1, -1)
     error, dx, dy, plus, minus = 0, radius, 0, 1, 2 * radius - 1
     while dx >= dy:
@@ -24,12 +26,16 @@ def disc(radius: int) -> np.ndarray:
         dy, error, plus = dy + 1, error + plus, plus + 2
         if error > 0:
             error, dx, minus = error - minus, dx - 1, minus - 2
-    x, row = _spans(-extent, extent)
-    return np.stack([x, row - radius], axis=1)
+    return np.stack([np.arange(-radius, radius + 1), -extent, extent])
+
+
+def discs(centre: np.ndarray, radius: int) -> np.ndarray:
+    """(3, M) int64 spans of filled circles about (N, 2) int64 centres (x, y), as many for each."""
+    return (disc(radius)[:, None] + centre.T[[1, 0, 0], :, None]).reshape(3, -1)
 
 
 def ellipses(centre: np.ndarray, half_length: np.ndarray, half_width: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of N filled rotated ellipses.
+    """Spans of N filled rotated ellipses.
 
     Args:
         centre: (N, 2) int64 pixels.
@@ -37,25 +43,21 @@ def ellipses(centre: np.ndarray, half_length: np.ndarray, half_width: np.ndarray
         angle: (N,) int64 degrees, clockwise in the picture.
 
     Returns:
-        (M, 2) int64 pixels (x, y), one ellipse after the other, and (M,) the ellipse each belongs to.
+        (3, M) int64 row, left and right, one ellipse after the other, and (M,) the ellipse each belongs to.
     """
     # Halves are rounded to even, so a centre matters only by its parity.
     parity = centre % 2
-    corners = _polygons(parity, half_length, half_width, angle)
-    start, end, shape = _segments(corners)
-    border_x, border_y, owner = (np.concatenate(parts) for parts in zip(_outline(start, end), _fill_ends(start, end), strict=True))
-    owner = shape[owner]
-    top, bottom = corners[1].min(axis=1), corners[1].max(axis=1)
+    x, y = _polygons(parity, half_length, half_width, angle)
+    top, bottom = y.min(axis=1), y.max(axis=1)
     first = np.concatenate([[0], np.cumsum(bottom - top + 1)])
-    line = first[owner] + border_y - top[owner]
     left, right = np.full(first[-1], 1 << 30), np.full(first[-1], -(1 << 30))
-    np.minimum.at(left, line, border_x)
-    np.maximum.at(right, line, border_x)
-    x, line = _spans(left, right)
-    shape_of_line = np.repeat(np.arange(len(centre)), np.diff(first))
-    shape = shape_of_line[line]
-    y = line - first[shape] + top[shape]
-    return np.stack([x, y], axis=1) + (centre - parity)[shape], shape
+    for border_x, border_y, owner in _borders(x, y):
+        line = (first[:-1] - top)[owner] + border_y
+        np.minimum.at(left, line, border_x)
+        np.maximum.at(right, line, border_x)
+    shape = np.repeat(np.arange(len(centre)), np.diff(first))
+    column, row = (centre - parity).T[:, shape]
+    return np.stack([np.arange(len(shape)) - (first[:-1] - top)[shape] + row, left + column, right + column]), shape
 
 
 @cache
@@ -66,21 +68,29 @@ def _sines() -> np.ndarray:
 
 def _polygons(centre: np.ndarray, half_length: np.ndarray, half_width: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """(2, N, 361) int64 x and y of the corners at each degree, rounded."""
-    sine, degrees, turn = _sines(), np.arange(361), angle % 360
+    sine, degrees, turn = _sines(), np.arange(181), angle % 360
     alpha, beta = sine[450 - turn][:, None], sine[turn][:, None]
     along, across = half_length[:, None] * sine[450 - degrees], half_width[:, None] * sine[degrees]
-    x, y = along * alpha - across * beta, along * beta + across * alpha
-    return np.rint(np.stack([x, y]) + centre.T[:, :, None]).astype(np.int64)
+    half = np.stack([along * alpha - across * beta, along * beta + across * alpha])
+    # The table has the sine's symmetry to the last bit, so the second half turn is the first one mirrored.
+    corners = np.concatenate([half, -half[:, :, 1:]], axis=2)
+    corners += centre.T[:, :, None]
+    return np.rint(corners, out=corners).astype(np.int64)
 
 
-def _segments(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Start and end (2, S) of the polygons' sides and the (S,) polygon of each; repeated corners make no side, but the first."""
-    moves = (corners[..., 1:] != corners[..., :-1]).any(axis=0)
-    shape, at = np.nonzero(moves)
-    every = np.arange(corners.shape[1])
-    start = np.concatenate([corners[:, shape, at], corners[:, every, 0]], axis=1)
-    end = np.concatenate([corners[:, shape, at + 1], corners[:, every, 0]], axis=1)
-    return start, end, np.concatenate([shape, every])
+def _borders(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """x, y and polygon of the pixels on the borders of polygons with (N, C) corners, some of them more than once."""
+    new = np.ones(x.shape, bool)
+    new[:, 1:] = (x[:, 1:] != x[:, :-1]) | (y[:, 1:] != y[:, :-1])
+    at = np.flatnonzero(new)
+    shape, end = at // x.shape[1], np.stack([x.ravel()[at], y.ravel()[at]])
+    yield *end, shape
+    # Between neighbouring pixels a side has no others.
+    far = 1 + np.flatnonzero((np.abs(end[:, 1:] - end[:, :-1]) > 1).any(axis=0) & (shape[1:] == shape[:-1]))
+    if len(far):
+        for draw in (_outline, _fill_ends):
+            border_x, border_y, side = draw(end[:, far - 1], end[:, far])
+            yield border_x, border_y, shape[far][side]
 
 
 def _outline(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,20 +122,13 @@ def _fill_ends(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return ((start[0, side] << 16) + slope[side] * step + (1 << 15)) >> 16, start[1, side] + step, side
 
 
-def _spans(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Column and row index of the pixels of rows that reach from left to right, both included."""
-    count = right - left + 1
-    row = np.repeat(np.arange(len(left)), count)
-    return np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(left, count), row
-
-
-def paint(canvas: np.ndarray, pixels: np.ndarray, colors: np.ndarray) -> None:
-    """Colour (N, 2) pixels (x, y) that lie on the contiguous (H, W, 3) uint8 canvas; of (N, 3) uint8 colours the last at a pixel stays."""
+def paint(canvas: np.ndarray, spans: np.ndarray, colors: np.ndarray) -> None:
+    """Colour what of (3, N) spans lies on the contiguous (H, W, 3) uint8 canvas in (N, 3) uint8 colours, the later over the earlier."""
     height, width = canvas.shape[:2]
-    x, y = pixels[:, 0], pixels[:, 1]
-    place = y * width + x
-    on = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    if on.all():
-        as_pixels(canvas)[place] = as_pixels(colors)
-    else:
-        as_pixels(canvas)[place[on]] = as_pixels(colors)[on]
+    row, left, right = spans
+    left = np.maximum(left, 0)
+    count = np.maximum(np.minimum(right, width - 1) - left + 1, 0)
+    count[(row < 0) | (row >= height)] = 0
+    place = np.repeat(row * width + left - np.cumsum(count) + count, count)
+    place += np.arange(len(place))
+    as_pixels(canvas)[place] = np.repeat(as_pixels(colors), count)

@@ -41,6 +41,7 @@ def normals(scene, surface: Surface, vertices: np.ndarray, frame: int, camera: C
 
 def draw(scene, frame: int, camera: Camera, frames: Frames, row: int) -> None:
     """Draw one frame of a ``Scene`` into the clip's arrays, all zero before; depth, ids and normals where they are not None."""
+    camera = camera.still(frame)
     vertices = scene.vertices(frame, camera.at(frame))
     width, height = camera.width, camera.height
     buffer = rasterize(vertices, scene.faces, camera.intrinsics, width, height, scene.buffer(width * height))

@@ -32,7 +32,9 @@ class TorchDrawer:
         self.scene, self.camera = scene, camera
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         need = FACE_BYTES * len(scene.faces) + PIXEL_BYTES * camera.width * camera.height
-        self.batch = max(1, min(64, MEMORY // need)) if self.device.type == "cuda" else 1
+        # A batch has one lens.
+        batches = self.device.type == "cuda" and camera.intrinsics.ndim == 2
+        self.batch = max(1, min(64, MEMORY // need)) if batches else 1
         self.corners = tuple(self._put(scene.faces[:, k]) for k in range(3))
         self.instance = self._put(scene.face_instance)
         self.tracks = [
@@ -59,7 +61,7 @@ class TorchDrawer:
         poses = [[track.pose(t, camera.at(t)) for t in range(first, first + count)] for track in self.scene.tracks]
         matrices = [self._put(np.stack(each).astype(np.float32)) for each in poses]
         points = self._vertices(first, count, matrices)
-        keys = rasterize(points, self.corners, count, camera)
+        keys = rasterize(points, self.corners, count, camera.still(first))
         hit = (keys != int(EMPTY)).nonzero().squeeze(1)
         found = keys[hit]
         face = found & 0xFFFFFFFF
@@ -89,7 +91,7 @@ class TorchDrawer:
         """(B * H * W, 3) uint8 normals as colours, ``surface.surface_normals`` pixel by pixel."""
         size = self.camera.width * self.camera.height
         frame, pixel = hit // size, hit % size
-        k = self.camera.intrinsics
+        k = self.camera.lens(first)
         u = ((pixel % self.camera.width).float() - float(np.float32(k[0, 2]))) / float(np.float32(k[0, 0]))
         v = ((pixel // self.camera.width).float() - float(np.float32(k[1, 2]))) / float(np.float32(k[1, 1]))
         base = frame * (len(points[0]) // len(matrices[0]))

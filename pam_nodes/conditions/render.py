@@ -1,4 +1,4 @@
-"""A trajectory and a camera to the condition clip and to the shaded preview."""
+"""A trajectory as meshes to draw, and its shaded preview."""
 
 from __future__ import annotations
 
@@ -12,15 +12,10 @@ from ..hands.skinning import SkinnedHand, skin
 from ..progress import Progress, silent
 from .backends import loops_for
 from .clip import render_clip
-from .depth import depth_pictures
-from .hand_keypoints import HandKeypoints, KeypointLook, draw_keypoints, keypoint_pictures, project_hands, with_occlusion
 from .look import Look
 from .meshes import MeshTrack, deforming_track, rigid_track
-from .painted import Pictures
 from .scene import Scene
-from .segmentation import instance_colors, instance_pictures
 from .threads import in_order
-from .video import ConditionVideo
 
 DENSE, COARSE = 100_000, 50_000
 """Faces of an object that may be drawn coarser, and how many are left then."""
@@ -81,82 +76,6 @@ def _hull(vertices: np.ndarray, most: int) -> np.ndarray:
         return vertices
 
 
-def render_conditions(trajectory: Trajectory, camera: Camera, length: int | None = None, **settings) -> ConditionVideo:
-    """Draw what the diffusion models are conditioned on: ``film``, which says what there is to set, without the preview."""
-    return film(trajectory, camera, length, **settings)[0]
-
-
-def film(
-    trajectory: Trajectory,
-    camera: Camera,
-    length: int | None = None,
-    style: str = "dexycb",
-    variant: str = "motion",
-    keypoint_scale: float | None = None,
-    normals: bool = False,
-    fps: float | None = None,
-    progress: Progress = silent,
-    backend: str = "auto",
-    look: Look | None = None,
-    coarse: bool = False,
-) -> tuple[ConditionVideo, np.ndarray | None]:
-    """Draw what the diffusion models are conditioned on, and the shaded preview in the same visibility pass.
-
-    Args:
-        trajectory: hands and objects.
-        camera: fixed, or moving with as many poses as the trajectory has frames.
-        length: how many frames from the start, default all.
-        style: "dexycb" or "oakink2".
-        variant: bone order of the key points, "motion" or "appearance".
-        keypoint_scale: size of discs and bones, default by picture size, see ``auto_scale``.
-        normals: also draw the normals.
-        fps: of the clip, default the trajectory's.
-        progress: called once a frame.
-        backend: who draws, one of ``backends.BACKENDS``.
-        look: of the preview, None for none.
-        coarse: draw dense objects coarser, see ``mesh_tracks``.
-
-    Returns:
-        The condition clip with depth, segmentation, key points, metric depth and instance ids; and the preview (T, H, W, 3) uint8 or None.
-
-    Raises:
-        ValueError: no frames, more frames than there are, or a frame in which nothing is seen.
-    """
-    total = checked_length(trajectory, camera, length)
-    colors = instance_colors(len(trajectory.hands), [track.mesh.label for track in trajectory.objects], style)
-    hands = skinned_hands(trajectory)
-    want = {"depth", "ids"} | ({"normals"} if normals else set()) | ({"rgb"} if look else set())
-    frames = render_clip(mesh_tracks(trajectory, hands, coarse), camera, want, look or Look(), total, progress, backend)
-    check_visible(frames.instance_ids)
-    points = project_hands([hand.keypoints for hand in hands], [hand.model.side for hand in trajectory.hands], camera, total)
-    sources = [("depth", "rendered, inverse depth over the clip, inferno"), ("segmentation", f"rendered, {style} colours")]
-    sources.append(("keypoints", f"joints of the hand model, {style} drawing, {variant} bone order"))
-    clip = ConditionVideo(
-        fps=fps or trajectory.fps,
-        style=style,
-        depth=depth_pictures(frames.depth),
-        segmentation=instance_pictures(frames.instance_ids, colors),
-        keypoints=_keypoint_pictures(trajectory, hands, camera, points, KeypointLook(style, variant, scale=keypoint_scale)),
-        normals=frames.normals,
-        metric_depth=frames.depth,
-        instance_ids=frames.instance_ids,
-        joints=with_occlusion(points, frames.depth, frames.instance_ids),
-        num_hands=len(trajectory.hands),
-        object_labels=tuple(track.mesh.label for track in trajectory.objects),
-        sources=tuple(sources + ([("normals", "rendered, camera frame, y up")] if normals else [])),
-    )
-    return clip, frames.rgb
-
-
-def _keypoint_pictures(
-    trajectory: Trajectory, hands: list[SkinnedHand], camera: Camera, points: HandKeypoints, look: KeypointLook
-) -> Pictures:
-    """Drawings of the key points; where two hands meet by surface depth they are kept, as those depths would take more."""
-    if look.style != "oakink2" or len(hands) < 2:
-        return keypoint_pictures(points, look)
-    return draw_keypoints(points, look, hand_surfaces(trajectory, hands, camera, len(points)))
-
-
 def render_preview(
     trajectory: Trajectory, camera: Camera, look: Look | None = None, length: int | None = None, progress: Progress = silent
 ) -> np.ndarray:
@@ -190,24 +109,17 @@ def checked_length(trajectory: Trajectory, camera: Camera, length: int | None) -
     """How many frames to draw; says so if that cannot be."""
     if not trajectory.hands and not trajectory.objects:
         raise ValueError("Expected a trajectory with a hand or an object, found an empty one.")
+    lengths = {f"hand {i}": len(track.pose) for i, track in enumerate(trajectory.hands, start=1)}
+    lengths |= {f"object {i}": len(track.poses) for i, track in enumerate(trajectory.objects, start=1)}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} has {count}" for name, count in lengths.items())
+        raise ValueError(f"Expected hands and objects with the same number of frames, found: {found}. Cut or hold the shorter ones.")
     have = len(trajectory)
     total = have if length is None else length
     if total < 1:
         raise ValueError(f"Expected at least 1 frame, found {total}: give the trajectory or the length at least one frame.")
     if total > have:
         raise ValueError(f"Expected at most the {have} frames of the trajectory, found length {total}: lower it or make a longer motion.")
-    poses = camera.world_to_camera
-    if poses.ndim == 3 and len(poses) < total:
-        raise ValueError(f"Expected {total} camera poses, one a frame, found {len(poses)}: make the camera path as long as the trajectory.")
+    if camera.length is not None and camera.length < total:
+        raise ValueError(f"Expected {total} camera poses, one a frame, found {camera.length}: make the camera path as long as the motion.")
     return total
-
-
-def check_visible(instance_ids: np.ndarray) -> None:
-    """Raise if a frame shows neither hand nor object: its conditions would be black."""
-    empty = np.nonzero(~instance_ids.any(axis=(1, 2)))[0]
-    if len(empty):
-        share = "every frame" if len(empty) == len(instance_ids) else f"{len(empty)} of {len(instance_ids)} frames"
-        raise ValueError(
-            f"Everything is outside the camera in {share} (first: frame {empty[0]}), expected hand or object pixels: "
-            "use the camera's auto-frame mode, or point it at the hand and move it back."
-        )

@@ -93,12 +93,14 @@ class Scene:
 
     def visible(self, frame: int, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Flat index, float32 z and instance id of each pixel that sees something."""
+        camera = camera.still(frame)
         vertices = self.vertices(frame, camera.at(frame))
         pixels, faces, z = seen(self.keys(vertices, camera.intrinsics, camera.width, camera.height))
         return pixels, z, self.face_instance.take(faces)
 
     def view(self, frame: int, camera: Camera) -> View:
         """Like ``visible``, with normals and points."""
+        camera = camera.still(frame)
         vertices = self.vertices(frame, camera.at(frame))
         buffer = self.keys(vertices, camera.intrinsics, camera.width, camera.height)
         surface = resolve(buffer, vertices, self.faces, camera.intrinsics, camera.width)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .colormap import as_pixels
 from .painted import Painted
 
 Color = tuple[int, int, int]
@@ -79,8 +80,13 @@ def parse_colors(text: str) -> list[Color]:
 
 
 def colorize_instances(instance_ids: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """(..., H, W) uint8 instance ids to (..., H, W, 3) uint8 RGB with the rows of ``colors``."""
-    return np.take(colors, instance_ids, axis=0)
+    """(..., H, W) uint8 instance ids to (..., H, W, 3) uint8 RGB with the rows of ``colors``, of which the first is black."""
+    pictures = np.zeros((*instance_ids.shape, 3), np.uint8)
+    rows = instance_ids.reshape(-1, instance_ids.shape[-2] * instance_ids.shape[-1])
+    for ids, picture in zip(rows, pictures.reshape(*rows.shape, 3), strict=True):
+        hit = ids > 0
+        as_pixels(picture)[hit] = as_pixels(colors).take(ids[hit])
+    return pictures
 
 
 def instance_pictures(instance_ids: np.ndarray, colors: np.ndarray) -> Painted:

@@ -45,7 +45,7 @@ class Studio:
     @property
     def _stands_still(self) -> bool:
         """Whether every frame has the same backdrop."""
-        return self.fine.world_to_camera.ndim == 2 and (self.look.background is None or len(self.look.background) == 1)
+        return self.fine.length is None and (self.look.background is None or len(self.look.background) == 1)
 
     def frame(self, frame: int, view: View | None = None) -> np.ndarray:
         """(H, W, 3) uint8 sRGB of one frame; view: the frame as the camera sees it, if that is known."""
@@ -143,7 +143,7 @@ class Backdrop:
         pose = camera.at(frame).astype(F)
         eye = -turn(pose[None, :3, 3], pose[:3, :3].T)[0]
         v, u = np.divmod(np.arange(camera.width * camera.height), camera.width)
-        directions = turn(pixel_rays(u, v, camera.intrinsics), pose[:3, :3].T)
+        directions = turn(pixel_rays(u, v, camera.lens(frame)), pose[:3, :3].T)
         self.linear = wall_light(directions, look)
         on_table, points = _table_points(directions, eye, look)
         base = to_linear(look.table or look.wall) * table_pattern(points, look.pattern)[:, None]

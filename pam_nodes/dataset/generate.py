@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..conditions.render import film
-from ..headless.condition_files import NAME, write_conditions
+from ..conditions.film import film
+from ..headless.condition_files import NAME
+from ..headless.condition_writer import write_conditions
 from ..headless.files import digest_of
 from ..headless.frame_stage import check_size
 from ..headless.manifest import open_manifest

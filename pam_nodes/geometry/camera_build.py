@@ -21,17 +21,17 @@ def project(camera: Camera, points: np.ndarray, frame: int = 0) -> tuple[np.ndar
     Args:
         camera: the camera.
         points: (..., 3) metres, world.
-        frame: which pose of a moving camera.
+        frame: which pose and lens of a moving camera.
 
     Returns:
         (..., 2) float64 pixel (u, v), where (0, 0) is the centre of the top-left pixel, and (...) camera z in metres; points at z <= 0 have
         no meaningful pixel.
     """
-    pose = camera.at(frame)
-    local = points @ pose[:3, :3].T + pose[:3, 3]
-    z = local[..., 2]
+    pose, k = camera.at(frame), camera.lens(frame)
+    turned = points @ pose[:3, :3].T
+    x, y, z = (turned[..., i] + pose[i, 3] for i in range(3))
     with np.errstate(divide="ignore", invalid="ignore"):
-        pixels = local[..., :2] / z[..., None] * camera.intrinsics[[0, 1], [0, 1]] + camera.intrinsics[:2, 2]
+        pixels = np.stack([x / z * k[0, 0] + k[0, 2], y / z * k[1, 1] + k[1, 2]], axis=-1)
     return pixels, z
 
 
@@ -140,7 +140,7 @@ def from_load3d(info: Mapping, width: int, height: int) -> Camera:
 
 
 def camera_at(rotation: np.ndarray, eye: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> Camera:
-    """Camera from its (..., 3, 3) rotations, world to camera, and its (..., 3) places in the world."""
+    """Camera from its (..., 3, 3) rotations, world to camera, its (..., 3) places in the world, and its K, one or one a frame."""
     pose = pose_matrix(rotation, -(rotation @ eye[..., None])[..., 0])
     return Camera(intrinsics, pose, width, height)
 

@@ -8,8 +8,11 @@ import numpy as np
 
 from .camera import Camera
 from .camera_build import VIEWER_TO_WORLD
+from .camera_lens import field_of_view
 
 log = logging.getLogger(__name__)
+SAME = 1e-6
+"""Relative difference up to which the intrinsics of all frames are one lens: rounding of float32."""
 
 
 def extrinsics(camera: Camera, length: int) -> np.ndarray:
@@ -19,12 +22,7 @@ def extrinsics(camera: Camera, length: int) -> np.ndarray:
 
 def intrinsics(camera: Camera, length: int) -> np.ndarray:
     """(T, 3, 3) float32 K in pixels, for integer pixel centres."""
-    return np.tile(camera.intrinsics.astype(np.float32), (length, 1, 1))
-
-
-def poses_count(camera: Camera) -> int:
-    """Number of poses of a moving camera, 1 of a fixed one."""
-    return len(camera.world_to_camera) if camera.world_to_camera.ndim == 3 else 1
+    return np.stack([camera.lens(t) for t in range(length)]).astype(np.float32)
 
 
 def camera_from_matrices(world_to_camera: np.ndarray, k: np.ndarray, width: int, height: int) -> Camera:
@@ -32,7 +30,7 @@ def camera_from_matrices(world_to_camera: np.ndarray, k: np.ndarray, width: int,
 
     Args:
         world_to_camera: (4, 4), (3, 4), or a batch of them, OpenCV axes, metres.
-        k: (3, 3) or a batch of equal ones, pixels.
+        k: (3, 3), or a batch of them for a camera that zooms, pixels.
         width, height: pixels.
     """
     pose, k = np.asarray(world_to_camera, np.float64), np.asarray(k, np.float64)
@@ -45,16 +43,17 @@ def camera_from_matrices(world_to_camera: np.ndarray, k: np.ndarray, width: int,
     turns = pose[..., :3, :3]
     if np.abs(turns @ np.swapaxes(turns, -1, -2) - np.eye(3)).max() > 1e-3 or np.linalg.det(turns).min() < 0:
         raise ValueError("Expected rotations without scale or mirror in the extrinsics, found other matrices: give metres and OpenCV axes.")
-    single = k if k.ndim == 2 else k[0]
-    if np.abs(k - single).max() > 1e-3 * np.abs(single).max():
-        raise ValueError("Expected the same intrinsics in every frame, found a zoom: give a camera with a fixed focal length.")
-    if single[0, 0] <= 0 or single[1, 1] <= 0:
-        raise ValueError(f"Expected focal lengths above 0 pixels, found {single[0, 0]:g} and {single[1, 1]:g}.")
+    if k[..., [0, 1], [0, 1]].min() <= 0:
+        raise ValueError(f"Expected focal lengths above 0 pixels, found {k[..., [0, 1], [0, 1]].min():g}.")
+    if k.ndim == 3 and np.abs(k - k[0]).max() <= SAME * np.abs(k[0]).max():
+        k = k[0]
     full = np.tile(np.eye(4), (*pose.shape[:-2], 1, 1))
     full[..., :3, :] = pose[..., :3, :]
     if full.ndim == 3 and len(full) == 1:
         full = full[0]
-    return Camera(single, full, width, height)
+    if k.ndim == full.ndim == 3 and len(k) != len(full):
+        raise ValueError(f"Expected as many intrinsics as extrinsics, or one, found {len(k)} and {len(full)}: cut the longer ones.")
+    return Camera(k, full, width, height)
 
 
 def to_load3d(camera: Camera, frame: int = 0, distance: float = 1.0) -> dict:
@@ -62,7 +61,7 @@ def to_load3d(camera: Camera, frame: int = 0, distance: float = 1.0) -> dict:
 
     The viewer has square pixels and no principal point, so an off-centre or stretched lens is only approximated, with a log line.
     """
-    k = camera.intrinsics
+    k = camera.lens(frame)
     centre = (np.array([camera.width, camera.height]) - 1) / 2
     if np.abs(k[:2, 2] - centre).max() > 1 or abs(k[0, 0] / k[1, 1] - 1) > 0.01:
         log.warning("A 3D viewer has no off-centre or stretched lens: its picture differs a little from this camera's.")
@@ -78,7 +77,7 @@ def to_load3d(camera: Camera, frame: int = 0, distance: float = 1.0) -> dict:
         "quaternion": _named(quaternion),
         "zoom": 1.0,
         "cameraType": "perspective",
-        "fov": float(np.degrees(2 * np.arctan(camera.height / 2 / k[1, 1]))),
+        "fov": field_of_view(k, camera.height),
         "aspect": camera.width / camera.height,
         "near": 0.01,
         "far": 100.0,
@@ -90,9 +89,13 @@ def to_cameractrl(camera: Camera, length: int) -> list[list[float]]:
 
     The layout of RealEstate10K; there the picture's corner is (0, 0), half a pixel before the centre of our first pixel.
     """
-    k, size = camera.intrinsics, np.array([camera.width, camera.height])
-    lens = [*(k[[0, 1], [0, 1]] / size), *((k[:2, 2] + 0.5) / size)]
-    return [[float(v) for v in (t, *lens, 0, 0, *camera.at(t)[:3].ravel())] for t in range(length)]
+    size = np.array([camera.width, camera.height])
+
+    def line(t: int) -> list[float]:
+        k = camera.lens(t)
+        return [float(v) for v in (t, *(k[[0, 1], [0, 1]] / size), *((k[:2, 2] + 0.5) / size), 0, 0, *camera.at(t)[:3].ravel())]
+
+    return [line(t) for t in range(length)]
 
 
 def _named(values: np.ndarray) -> dict[str, float]:

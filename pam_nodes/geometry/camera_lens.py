@@ -21,8 +21,13 @@ def dataset_intrinsics(name: str, width: int, height: int) -> np.ndarray:
 
 
 def stretched_intrinsics(intrinsics: np.ndarray, across: float, down: float) -> np.ndarray:
-    """K of a picture stretched by two factors about its corner; pixel centres are integers, so the corner is at (-0.5, -0.5)."""
+    """(..., 3, 3) K of a picture stretched by two factors about its corner; pixel centres are integers, so that is at (-0.5, -0.5)."""
     return np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]]) @ intrinsics
+
+
+def field_of_view(intrinsics: np.ndarray, height: int) -> float:
+    """Vertical field of view in degrees of a (3, 3) K, its optical axis taken to be at the picture's centre."""
+    return float(np.degrees(2 * np.arctan(height / 2 / intrinsics[1, 1])))
 
 
 def resized_camera(camera: Camera, width: int, height: int) -> Camera:

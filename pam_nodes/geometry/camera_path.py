@@ -10,11 +10,15 @@ import numpy as np
 
 from .camera import Camera
 from .camera_build import camera_at
+from .camera_lens import field_of_view
 from .rotations import axis_angle_to_matrix
 
-MOVES = {"orbit": 0.0, "rise": 0.0, "dolly": 1.0, "truck": 0.0, "pedestal": 0.0, "pan": 0.0, "tilt": 0.0, "roll": 0.0}
+MOVES = {"orbit": 0.0, "rise": 0.0, "dolly": 1.0, "truck": 0.0, "pedestal": 0.0, "pan": 0.0, "tilt": 0.0, "roll": 0.0, "zoom": 1.0}
 """Name and value of rest. About the target: orbit (degrees, as azimuth), rise (degrees up), dolly (factor of the distance). Of the camera:
-truck and pedestal (metres right, up), pan, tilt and roll (degrees right, up, clockwise)."""
+truck and pedestal (metres right, up), pan, tilt and roll (degrees right, up, clockwise), zoom (factor of the focal length; with the same
+dolly the target keeps its size)."""
+FOV = "fov"
+"""Another key: the vertical field of view in degrees, which rests at the camera's own."""
 SHAKE_DEGREES, SHAKE_METRES = 0.35, 0.004
 """Root mean square of each rotation and shift of a hand-held camera of strength 1."""
 SHAKE_HERTZ = np.array([0.31, 0.53, 0.87, 1.33, 2.1, 3.4])
@@ -26,7 +30,7 @@ class CameraMove:
     """What a camera does during a clip.
 
     Attributes:
-        keys: by name of ``MOVES``, {share of the clip 0..1: value}; the camera starts as it is given where no key says otherwise.
+        keys: by name of ``MOVES`` or ``FOV``, {share of the clip 0..1: value}; the camera starts as it is given if no key says otherwise.
         smooth: ease in and out between keys (monotone cubic); otherwise at constant speed.
         shake: strength of the hand-held shake; 0 is a tripod.
         seed: which shake.
@@ -51,13 +55,14 @@ def moving_camera(camera: Camera, target: np.ndarray, move: CameraMove, length: 
         fps: frames a second, for the shake.
 
     Returns:
-        A camera with (length, 4, 4) poses.
+        A camera with (length, 4, 4) poses, and (length, 3, 3) intrinsics if it zooms.
     """
     if length < 1:
         raise ValueError(f"Expected a camera path of at least 1 frame, found {length}.")
     values = {name: _interpolated(move.keys.get(name, {}), rest, length, move.smooth) for name, rest in MOVES.items()}
-    if (values["dolly"] <= 0).any():
-        raise ValueError("Expected dolly factors above 0 (1 keeps the distance), found 0 or less: change the keys.")
+    for name in ("dolly", "zoom"):
+        if (values[name] <= 0).any():
+            raise ValueError(f"Expected {name} factors above 0 (1 keeps what is), found 0 or less: change the keys.")
     start = np.stack([camera.at(t) for t in range(length)])
     rotation = start[:, :3, :3]
     offset = -(np.swapaxes(rotation, 1, 2) @ start[:, :3, 3:])[..., 0] - target
@@ -73,7 +78,23 @@ def moving_camera(camera: Camera, target: np.ndarray, move: CameraMove, length: 
     shift = np.stack([values["truck"], -values["pedestal"], np.zeros(length)], axis=1) + shake_shift
     turn = np.radians(np.stack([values["tilt"], values["pan"], values["roll"]], axis=1)) + shake_turn
     eye = target + offset + _turned(np.swapaxes(rotation, 1, 2), shift)
-    return camera_at(np.swapaxes(axis_angle_to_matrix(turn), 1, 2) @ rotation, eye, camera.intrinsics, camera.width, camera.height)
+    rotation = np.swapaxes(axis_angle_to_matrix(turn), 1, 2) @ rotation
+    return camera_at(rotation, eye, _lenses(camera, move, values["zoom"]), camera.width, camera.height)
+
+
+def _lenses(camera: Camera, move: CameraMove, zoom: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) K along the path, focal lengths times ``zoom`` (T,), or the camera's own if nothing zooms."""
+    if move.keys.get(FOV):
+        own = field_of_view(camera.lens(0), camera.height)
+        fov = _interpolated(move.keys[FOV], own, len(zoom), move.smooth)
+        if not ((fov > 0) & (fov < 180)).all():
+            raise ValueError("Expected fields of view between 0 and 180 degrees, found others: change the fov keys.")
+        zoom = zoom * np.tan(np.radians(own) / 2) / np.tan(np.radians(fov) / 2)
+    if (zoom == 1).all():
+        return camera.intrinsics
+    lenses = np.stack([camera.lens(t) for t in range(len(zoom))])
+    lenses[:, [0, 1], [0, 1]] *= zoom[:, None]
+    return lenses
 
 
 def end_keys(**values: float) -> dict[str, dict[float, float]]:
@@ -100,8 +121,8 @@ def parse_keys(text: str, length: int) -> dict[str, dict[float, float]]:
             raise ValueError(f'Expected camera keys like "50%: orbit 30, dolly 0.8" or "frame 24: pan 5", found "{line}".')
         share = float(time[1]) / 100 if time[1] else int(time[2]) / max(length - 1, 1)
         for name, value in (move.groups() for move in moves):
-            if name not in MOVES:
-                raise ValueError(f'Expected the moves {", ".join(MOVES)} in the camera keys, found "{name}".')
+            if name not in (*MOVES, FOV):
+                raise ValueError(f'Expected the moves {", ".join((*MOVES, FOV))} in the camera keys, found "{name}".')
             keys.setdefault(name, {})[share] = float(value)
     return keys
 

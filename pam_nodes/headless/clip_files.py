@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,11 +26,23 @@ def require_av():
 
 
 def write_clip(path: Path, frames: np.ndarray, fps: float, provenance: dict | None = None, lossless: bool = False) -> None:
-    """Write an .mp4 in one step: H.264, its provenance as JSON under the key "pam" of the container's metadata.
+    """Write (T, H, W, 3) uint8 pictures as an .mp4 in one step; other arguments as in ``clip_writer``."""
+    with clip_writer(path, *frames.shape[1:3], fps, provenance, lossless) as add:
+        for picture in frames:
+            add(picture)
+
+
+@contextmanager
+def clip_writer(
+    path: Path, height: int, width: int, fps: float, provenance: dict | None = None, lossless: bool = False
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """An .mp4 that takes one picture after the other, and is there when the block ends well.
+
+    H.264, its provenance as JSON under the key "pam" of the container's metadata.
 
     Args:
         path: of the file.
-        frames: (T, H, W, 3) uint8; height and width even unless lossless.
+        height, width: of the (H, W, 3) uint8 pictures; even unless lossless.
         fps: frames a second.
         provenance: how it was made, plain JSON values.
         lossless: keep every pixel (RGB), for conditions whose colours mean something. Not every player shows such a file.
@@ -39,12 +53,15 @@ def write_clip(path: Path, frames: np.ndarray, fps: float, provenance: dict | No
         if provenance is not None:
             container.metadata[PROVENANCE] = json.dumps(provenance)
         stream = container.add_stream("libx264rgb" if lossless else "libx264", rate=rate)
-        stream.height, stream.width = frames.shape[1:3]
+        stream.height, stream.width = height, width
         stream.pix_fmt = "rgb24" if lossless else "yuv420p"
         # x264 chooses B-frames differently from run to run; without them the same frames give the same file.
         stream.options = {"crf": "0" if lossless else QUALITY, "x264-params": "bframes=0"}
-        for picture in frames:
+
+        def add(picture: np.ndarray) -> None:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+
+        yield add
         container.mux(stream.encode())
 
 

@@ -1,4 +1,4 @@
-"""Condition clips as folders: pictures people and other programs can open, exact labels beside them.
+"""Condition clips as folders, read: pictures people and other programs can open, exact labels beside them.
 
 ``conditions.json`` says fps, style and how everything was made; each modality is a folder of PNGs or one .mp4; ``labels.npz`` holds
 metric depth, instance ids, joints and the camera. Folders of other programs are read too: pictures or clips by the pack's names or PAM's.
@@ -7,7 +7,6 @@ metric depth, instance ids, joints and the camera. Folders of other programs are
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import zipfile
@@ -17,11 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from ..conditions.hand_keypoints import HandKeypoints
+from ..conditions.memory import check_fits
 from ..conditions.video import MODALITIES, ConditionVideo
-from ..geometry.camera import Camera
-from ..progress import Progress, silent
-from .clip_files import read_clip, write_clip
-from .files import read_picture, save_bytes, save_json, save_picture
+from .clip_files import read_clip
+from .files import read_picture
 from .words import check_word
 
 log = logging.getLogger(__name__)
@@ -38,65 +36,6 @@ OTHER_NAMES = {
     "tracking": (),
 }
 """What PAM's own folders call them (pam_reference 1.6)."""
-
-
-def write_conditions(
-    folder: Path,
-    clip: ConditionVideo,
-    camera: Camera,
-    kind: str,
-    facts: dict,
-    preview: np.ndarray | None = None,
-    progress: Progress = silent,
-) -> None:
-    """Write a clip; ``conditions.json`` comes last, so a folder without it is not finished.
-
-    Args:
-        folder: made if needed.
-        clip: the conditions.
-        camera: that filmed them.
-        kind: "png" or "mp4" (lossless).
-        facts: further entries of ``conditions.json``: where it comes from.
-        preview: (T, H, W, 3) uint8 shaded pictures.
-        progress: called once a modality.
-    """
-    _clear(folder)
-    present = {name: getattr(clip, name) for name in MODALITIES if getattr(clip, name) is not None}
-    pictures = {**present, **({} if preview is None else {PREVIEW: preview})}
-    for done, (name, frames) in enumerate(pictures.items()):
-        progress(done, len(pictures))
-        if kind == "mp4":
-            write_clip(folder / f"{name}.mp4", frames, clip.fps, lossless=True)
-        else:
-            for index, frame in enumerate(frames):
-                save_picture(folder / name / f"{index:05}.png", frame)
-    labels = {"intrinsics": camera.intrinsics, "world_to_camera": camera.world_to_camera, **_joint_labels(clip.joints)}
-    labels |= {name: getattr(clip, name) for name in PER_PIXEL if getattr(clip, name) is not None}
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **labels)
-    save_bytes(folder / LABELS, stream.getvalue())
-    length, height, width = clip.shape
-    content = {"format": FORMAT, "version": VERSION, "length": length, "height": height, "width": width}
-    content |= {"fps": clip.fps, "style": clip.style, "num_hands": clip.num_hands, "object_labels": list(clip.object_labels)}
-    save_json(folder / NAME, {**facts, **content, "sources": dict(clip.sources), "modalities": list(present)})
-    progress(len(pictures), len(pictures))
-
-
-def _joint_labels(joints: HandKeypoints | None) -> dict[str, np.ndarray]:
-    """``joints`` (T, n, 21, 2) pixels, ``joints_visibility`` and ``joints_z`` (T, n, 21), ``joints_sides`` (n,)."""
-    if joints is None:
-        return {}
-    labels = {"joints": joints.pixels, "joints_visibility": joints.visibility, "joints_sides": np.array(joints.sides)}
-    return labels if joints.z is None else {**labels, "joints_z": joints.z}
-
-
-def _clear(folder: Path) -> None:
-    """Remove what an earlier clip left there: longer ones would leave frames behind."""
-    for name in (NAME, LABELS, *(f"{name}.mp4" for name in (*MODALITIES, PREVIEW))):
-        (folder / name).unlink(missing_ok=True)
-    for name in (*MODALITIES, PREVIEW):
-        for picture in (folder / name).glob("[0-9][0-9][0-9][0-9][0-9].png"):
-            picture.unlink()
 
 
 def read_conditions(folder: Path, fps: float | None = None, style: str | None = None) -> tuple[ConditionVideo, dict]:
@@ -116,6 +55,10 @@ def read_conditions(folder: Path, fps: float | None = None, style: str | None = 
         raise ValueError(f"Expected a folder of conditions, found no folder {folder}: make one with the render command.")
     about = _about(folder)
     names = about.get("modalities", MODALITIES)
+    if about:
+        # Three bytes of each picture, as many again of the one that is being read, depth and ids.
+        size = (int(about[name]) for name in ("length", "height", "width"))
+        check_fits(*size, 3 * len(names) + 8, f"the conditions of {folder.name}", "render fewer frames with --length")
     clips = {name: frames for name in MODALITIES if name in names and (frames := _frames(folder, name)) is not None}
     if not clips:
         raise ValueError(

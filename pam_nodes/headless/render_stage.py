@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..conditions.film import film_parts
 from ..conditions.look import SKIN_TONES, Look
-from ..conditions.render import film, motion_centre, motion_points
+from ..conditions.render import motion_centre, motion_points
 from ..geometry.camera import Camera
 from ..geometry.camera_build import auto_frame, orbit_camera
 from ..geometry.camera_interop import camera_from_matrices
@@ -17,7 +18,8 @@ from ..geometry.camera_lens import dataset_intrinsics
 from ..geometry.camera_path import CameraMove, moving_camera, parse_keys
 from ..grasp.trajectory import Trajectory
 from ..recordings.content import read_content
-from .condition_files import NAME, write_conditions
+from .condition_files import NAME
+from .condition_writer import write_parts
 from .files import digest_of
 from .manifest import open_manifest
 from .motion_files import read_motion_file
@@ -38,7 +40,7 @@ class CameraChoice:
         margin: share of the picture left free when the motion is fitted into it.
         distance: metres from ``target``; None fits the motion into the picture.
         lens: None, or a data set's lens instead of ``fov``.
-        file: .npz or .json with ``world_to_camera`` (4, 4) or (T, 4, 4) and ``intrinsics`` (3, 3) for this size, instead of all that.
+        file: .npz or .json with ``world_to_camera`` and ``intrinsics`` for this size, one or one a frame, instead of all that.
         keys, shake, seed: of a moving camera.
     """
 
@@ -179,8 +181,8 @@ def render_motions(motions: list[Path], options: RenderOptions, out: Path, overw
         camera = options.camera.build(trajectory)
         look = None if options.preview is None else Look(skin=SKIN_TONES[options.preview])
         drawing = {"normals": options.normals, "backend": options.renderer, "look": look, "progress": bars(f"render {motion.stem}")}
-        clip, shaded = film(trajectory, camera, options.length, options.style, options.bone_order, **drawing)
+        parts = film_parts(trajectory, camera, options.length, options.style, options.bone_order, **drawing)
         facts = {"motion_sha256": digest, "notes": list(notes), "objects": [track.mesh.name for track in trajectory.objects]}
-        write_conditions(folder, clip, camera, options.pictures, facts, shaded)
+        write_parts(folder, parts, camera, options.pictures, facts)
         manifest.record(name, motion=digest)
     return folders

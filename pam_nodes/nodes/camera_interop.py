@@ -20,7 +20,7 @@ class PAMHOICameraPath(io.ComfyNode):
             category=CONDITIONS,
             description="Moves a camera during the clip: around the scene, towards it, with the shake of a hand, or along keys you write. "
             "The first frame stays the camera that comes in.",
-            search_aliases=["camera motion", "orbit", "dolly", "pan", "handheld", "shake", "keyframes", "camera animation"],
+            search_aliases=["camera motion", "orbit", "dolly", "zoom", "pan", "handheld", "shake", "keyframes", "camera animation"],
             inputs=[
                 HoiCamera.Input("camera", tooltip="Where it starts."),
                 HoiTrajectory.Input("trajectory", tooltip="Gives the length, the speed, and the centre to move around."),
@@ -37,21 +37,42 @@ class PAMHOICameraPath(io.ComfyNode):
                     multiline=True,
                     advanced=True,
                     tooltip="Instead of the values above, one time a line: '50%: orbit 30, dolly 0.8' or 'frame 24: pan 5'. Moves: orbit, "
-                    "rise, dolly, truck, pedestal (metres), pan, tilt, roll (degrees).",
+                    "rise, dolly, truck, pedestal (metres), pan, tilt, roll (degrees), zoom (factor), fov (degrees).",
+                ),
+                io.Float.Input(
+                    "zoom",
+                    default=1.0,
+                    min=0.05,
+                    max=20.0,
+                    step=0.05,
+                    round=False,
+                    optional=True,
+                    tooltip="Factor of the focal length at the end. The same as dolly keeps the scene's size: a dolly zoom.",
                 ),
             ],
-            outputs=[HoiCamera.Output(display_name="camera", tooltip="The moving camera, one pose a frame.")],
+            outputs=[HoiCamera.Output(display_name="camera", tooltip="The moving camera, one pose a frame, and one lens if it zooms.")],
         )
 
     @classmethod
     def execute(
-        cls, camera, trajectory, orbit: float, rise: float, dolly: float, roll: float, ease: bool, handheld: float, seed: int, keys: str
+        cls,
+        camera,
+        trajectory,
+        orbit: float,
+        rise: float,
+        dolly: float,
+        roll: float,
+        ease: bool,
+        handheld: float,
+        seed: int,
+        keys: str,
+        zoom: float = 1.0,
     ) -> io.NodeOutput:
         from ..conditions.render import motion_centre
         from ..geometry.camera_path import CameraMove, end_keys, moving_camera, parse_keys
 
         length = len(trajectory)
-        wanted = parse_keys(keys, length) if keys.strip() else end_keys(orbit=orbit, rise=rise, dolly=dolly, roll=roll)
+        wanted = parse_keys(keys, length) if keys.strip() else end_keys(orbit=orbit, rise=rise, dolly=dolly, roll=roll, zoom=zoom)
         move = CameraMove(wanted, ease, handheld, seed)
         return io.NodeOutput(moving_camera(camera, motion_centre(trajectory), move, length, trajectory.fps))
 
@@ -122,7 +143,7 @@ class PAMCameraToOthers(io.ComfyNode):
 
         from ..geometry import camera_interop as interop
 
-        count = length or interop.poses_count(camera)
+        count = length or camera.length or 1
         matrices = (torch.from_numpy(interop.extrinsics(camera, count)), torch.from_numpy(interop.intrinsics(camera, count)))
         viewer = interop.to_load3d(camera, frame)
         return io.NodeOutput(*matrices, viewer, interop.to_cameractrl(camera, count), camera.width, camera.height, viewer["fov"])

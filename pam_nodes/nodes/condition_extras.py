@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from .sockets import CONDITIONS, HoiCamera, HoiConditions, HoiTrajectory
-from .tensors import bytes_of, image, mask
+from .tensors import bytes_of, check_view, image, mask
 
 SKINS = ["medium", "light", "tan", "brown", "dark"]
 
@@ -66,6 +66,7 @@ class PAMOpticalFlow(io.ComfyNode):
         from ..conditions.modalities import added, optical_flow
         from ..host.progress import reporter
 
+        check_view(trajectory, camera, length, 45, "flow, vectors and their pictures")
         video = optical_flow(trajectory, camera, length or None, table, reporter())
         bundle = added(conditions, trajectory, "exact, forward", flow=video)
         pictures = colorize_flow(video.flow, video.state, full_color)
@@ -112,6 +113,7 @@ class PAMTrackingVideo(io.ComfyNode):
         from ..conditions.tracking import TrackingLook
         from ..host.progress import reporter
 
+        check_view(trajectory, camera, length, 15, "the tracking video")
         pictures = tracking_video(trajectory, camera, TrackingLook(look, grid, table), length or None, reporter())
         return io.NodeOutput(image(pictures), added(conditions, trajectory, f"rendered, {look}", tracking=pictures))
 
@@ -146,6 +148,7 @@ class PAMContactMap(io.ComfyNode):
         from ..conditions.modalities import contact_map, describe_contact
         from ..host.progress import reporter
 
+        check_view(trajectory, camera, length, 20, "the contact map")
         contact = contact_map(trajectory, camera, distance, length or None, reporter())
         return io.NodeOutput(image(contact.pictures), mask(contact.mask), describe_contact(contact))
 
@@ -167,6 +170,15 @@ class PAMAmodalLayers(io.ComfyNode):
                 io.Combo.Input(
                     "look", options=["normals", "depth", "segmentation", "shaded"], tooltip="How the surfaces are drawn, on black."
                 ),
+                io.Int.Input(
+                    "alone",
+                    default=0,
+                    min=0,
+                    max=255,
+                    optional=True,
+                    tooltip="0: all hands and all objects. n: the n-th hand and the n-th object alone, black if there is none.",
+                    advanced=True,
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="hands", tooltip="All hands."),
@@ -177,11 +189,12 @@ class PAMAmodalLayers(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, trajectory, camera, length: int, look: str) -> io.NodeOutput:
+    def execute(cls, trajectory, camera, length: int, look: str, alone: int = 0) -> io.NodeOutput:
         from ..conditions.modalities import amodal_layers
         from ..host.progress import reporter
 
-        hands, objects = amodal_layers(trajectory, camera, look, None, length or None, reporter())
+        check_view(trajectory, camera, length, 40, "two layers")
+        hands, objects = amodal_layers(trajectory, camera, look, None, length or None, reporter(), alone)
         return io.NodeOutput(image(hands.pictures), mask(hands.mask), image(objects.pictures), mask(objects.mask))
 
 
@@ -251,6 +264,7 @@ class PAMShadedPreview(io.ComfyNode):
         from ..conditions.pack import resize
         from ..host.progress import reporter
 
+        check_view(trajectory, camera, length, 19, "preview and alpha")
         look = table_look(
             table,
             background_color,

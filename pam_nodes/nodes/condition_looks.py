@@ -51,8 +51,10 @@ class PAMDepthLook(io.ComfyNode):
     def execute(cls, conditions, look: str, range: str, near: float, far: float) -> io.NodeOutput:
         import torch
 
+        from ..conditions.memory import IMAGE
         from ..conditions.relook import depth_look
 
+        tensors.check_bundle(conditions, IMAGE + 4, "the depth picture")
         clip, pictures, limits = depth_look(conditions, look, range, near, far)
         return io.NodeOutput(clip, torch.from_numpy(pictures), *limits)
 
@@ -94,9 +96,11 @@ class PAMSegmentationLook(io.ComfyNode):
 
     @classmethod
     def execute(cls, conditions, palette: str, objects: str, hand_color: str, object_colors: str) -> io.NodeOutput:
+        from ..conditions.memory import IMAGE
         from ..conditions.relook import segmentation_look
         from ..host.progress import reporter
 
+        tensors.check_bundle(conditions, IMAGE, "the segmentation picture")
         clip = segmentation_look(conditions, palette, objects, hand_color, object_colors)
         return io.NodeOutput(clip, tensors.image(clip.stored("segmentation"), reporter()))
 
@@ -166,8 +170,11 @@ class PAMPickCondition(io.ComfyNode):
 
     @classmethod
     def execute(cls, conditions, modality: str, start: int, length: int) -> io.NodeOutput:
+        from ..conditions.memory import IMAGE
         from ..host.progress import reporter
 
+        if conditions.stored(modality) is not None:
+            tensors.check_bundle(conditions, IMAGE, f"the {modality} picture", length)
         return io.NodeOutput(tensors.modality(conditions, modality, start, length or None, reporter()))
 
 

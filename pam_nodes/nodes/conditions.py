@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from .sockets import CONDITIONS, HoiCamera, HoiConditions, HoiTrajectory
-from .tensors import image, mask, modality
+from .tensors import IN_FILES, array, check_bundle, check_view, image, mask, modality
 
 STYLES = ["dexycb", "oakink2"]
 RENDERERS = ["auto", "numpy", "numba", "torch", "pyrender"]
@@ -15,6 +15,24 @@ def _masks(conditions):
     from ..conditions.pack import masks
 
     return tuple(mask(values) for values in masks(conditions))
+
+
+def _check_memory(trajectory, camera, length: int, preview: bool, normals: bool, pictures: bool) -> None:
+    """Raise before any work if what *Render HOI Conditions* gives does not fit into memory."""
+    from ..conditions.frames import BYTES
+    from ..conditions.memory import IMAGE, MASK
+
+    parts, advice = ["the bundle"], ["lower length"]
+    need = BYTES["depth"] + BYTES["ids"] + normals * BYTES["normals"]
+    # The preview's bytes are there until its IMAGE is made, the masks' truth values until their MASKs are.
+    need += max(preview * (BYTES["rgb"] + IMAGE), pictures * (preview * IMAGE + 3 * IMAGE + 2 * MASK + 3))
+    if pictures:
+        parts += ["depth, segmentation, keypoints", "masks"]
+        advice.append("switch off pictures")
+    if preview:
+        parts.append("preview")
+        advice.append("switch off preview")
+    check_view(trajectory, camera, length, need, ", ".join(parts), f"{', '.join(advice)}, or {IN_FILES}")
 
 
 class PAMRenderConditions(io.ComfyNode):
@@ -105,11 +123,12 @@ class PAMRenderConditions(io.ComfyNode):
         """Draw the clip."""
         import numpy as np
 
+        from ..conditions.film import film
         from ..conditions.look import SKIN_TONES, Look
-        from ..conditions.render import film
         from ..host.progress import reporter
         from ..progress import stage
 
+        _check_memory(trajectory, camera, length, preview, normals, pictures)
         look = Look(skin=SKIN_TONES[skin], pattern=table) if preview else None
         made = ["depth", "segmentation", "keypoints"] if pictures else []
         report, stages = reporter(), 1 + preview + len(made)
@@ -147,16 +166,34 @@ class PAMPackConditions(io.ComfyNode):
                 io.Image.Input("tracking", optional=True, tooltip="Replaces the 3-D tracking clip."),
                 io.Float.Input("fps", default=15.0, min=1.0, max=120.0, step=1.0, tooltip="Frames a second of a new bundle."),
                 io.Combo.Input("style", options=STYLES, tooltip=STYLE_TIP),
+                io.Mask.Input("hand_mask", optional=True, tooltip="Instead of a segmentation clip: where hands are seen."),
+                io.Mask.Input("object_mask", optional=True, tooltip="Instead of a segmentation clip: where objects are seen."),
+                io.String.Input(
+                    "object",
+                    default="",
+                    optional=True,
+                    tooltip="YCB name or id whose colour the object mask gets, such as mug. Empty: that of the bundle's object, else mug.",
+                ),
             ],
             outputs=[HoiConditions.Output(display_name="conditions", tooltip="The bundle with the pictures in it.")],
         )
 
     @classmethod
-    def execute(cls, fps: float, style: str, conditions=None, **images) -> io.NodeOutput:
+    def execute(
+        cls, fps: float, style: str, conditions=None, hand_mask=None, object_mask=None, object: str = "", **images
+    ) -> io.NodeOutput:
         """Pack what is connected."""
-        from ..conditions.pack import pack_images
+        from ..conditions.pack import mask_pictures, pack_images
+        from ..geometry.ycb import ycb_label
 
         given = {name: frames.cpu().numpy() for name, frames in images.items() if frames is not None}
+        if hand_mask is not None or object_mask is not None:
+            if "segmentation" in given:
+                raise ValueError("Expected a segmentation clip or masks, found both: disconnect one of them.")
+            own = conditions.object_labels[:1] if conditions else ()
+            label = ycb_label(object or str(*own or (14,)))
+            masks = (None if mask is None else array(mask) for mask in (hand_mask, object_mask))
+            given["segmentation"] = mask_pictures(*masks, conditions.style if conditions else style, label)
         return io.NodeOutput(pack_images(given, conditions, fps, style))
 
 
@@ -192,10 +229,13 @@ class PAMUnpackConditions(io.ComfyNode):
     @classmethod
     def execute(cls, conditions) -> io.NodeOutput:
         """Unpack everything."""
+        from ..conditions.memory import IMAGE, MASK
         from ..conditions.video import MODALITIES
         from ..host.progress import reporter
         from ..progress import stage
 
+        made = [name for name in MODALITIES if conditions.stored(name) is not None]
+        check_bundle(conditions, IMAGE * len(made) + 2 * MASK + 3, ", ".join([*made, "masks"]))
         length, height, width = conditions.shape
         report = reporter()
         steps = [stage(report, i, len(MODALITIES)) for i in range(len(MODALITIES))]

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from .sockets import CONDITIONS, HoiCamera, HoiConditions, HoiTrajectory, PoseKeypoint
-from .tensors import image
+from .tensors import check_view, image
 
 STYLES = ["dexycb", "oakink2", "openpose"]
 STYLE_TIP = (
@@ -83,6 +83,7 @@ class PAMHandKeypoints(io.ComfyNode):
         from ..host.progress import reporter
 
         look = KeypointLook(style, bone_order, hidden, scale or None, smoothing, corner_dot)
+        check_view(trajectory, camera, length, 20, "depth and key-point pictures")
         drawn = hand_keypoints(trajectory, camera, look, length or None, reporter())
         return io.NodeOutput(image(drawn.pictures), to_pose_keypoint(drawn.keypoints))
 

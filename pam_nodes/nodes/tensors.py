@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+IN_FILES = "film it in parts into files with python -m pam_nodes render"
+
+
+def check_view(trajectory, camera, length: int, pixel_bytes: int, what: str, advice: str = "lower the length or the size") -> None:
+    """Raise before any work if what a trajectory is drawn as does not fit into memory; arguments as in ``check_fits``, length 0 is all."""
+    from ..conditions.memory import check_fits
+
+    check_fits(min(length or len(trajectory), len(trajectory)), camera.height, camera.width, pixel_bytes, what, advice)
+
+
+def check_bundle(conditions, pixel_bytes: int, what: str, length: int | None = None) -> None:
+    """Raise before any work if pictures made of a bundle do not fit into memory; length: of its frames, default all."""
+    from ..conditions.memory import check_fits
+
+    total, height, width = conditions.shape
+    check_fits(length or total, height, width, pixel_bytes, what, "pick fewer frames or fewer modalities with Pick HOI Condition")
+
 
 def image(pictures, progress=None):
     """(T, H, W, 3) uint8 pictures as an IMAGE; progress is called once a frame."""

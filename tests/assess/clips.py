@@ -5,9 +5,10 @@ from functools import cache
 
 import numpy as np
 
+from pam_nodes.conditions.film import film
 from pam_nodes.conditions.look import Look
 from pam_nodes.conditions.modalities import optical_flow
-from pam_nodes.conditions.render import film, motion_points
+from pam_nodes.conditions.render import motion_points
 from pam_nodes.geometry.camera_build import auto_frame
 from pam_nodes.grasp.trajectory import Trajectory
 

@@ -103,6 +103,9 @@ def test_stages_one_by_one_make_the_same(chained, tmp_path, capsys):
     conditions = tmp_path / "c" / "motion_0"
     assert capsys.readouterr().out.split() == [str(conditions)]
     assert {path.name for path in conditions.iterdir()} >= {"depth.mp4", "preview.mp4", "labels.npz"}
+    assert main(["render", motion, *size, "--length", "2", "--camera-keys", "100%: zoom 2", "--out", str(tmp_path / "short")]) == 0
+    capsys.readouterr()
+    assert len(list((tmp_path / "short" / "motion_0" / "depth").glob("*.png"))) == 2
     frame = ["--mini", "--steps", "3", "--seeds", "1"]
     assert main(["appearance", str(conditions), *frame, "--out", str(tmp_path / "f")]) == 0
     ours, theirs = tmp_path / "f" / "motion_0_frame1.png", out / "frames" / "motion_0_frame1.png"

@@ -60,6 +60,22 @@ def test_every_backend_has_the_same_bits(backend, name, tracks, skip_for):
     assert (difference > 1).mean() < 1e-4
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba", "torch"])
+def test_a_zooming_camera_draws_each_frame_with_its_lens(backend, tracks, skip_for):
+    if backend == "numba" and not numba_works():
+        skip_for("numba", "numba cannot be imported.")
+    zoom = replace(view("wide"), intrinsics=np.stack([view("wide").intrinsics] * 3))
+    zoom.intrinsics[:, [0, 1], [0, 1]] *= np.array([1.0, 1.4, 2.0])[:, None]
+    found = render_clip(tracks, zoom, {*ALL, "rgb"}, backend=backend)
+    for t in range(3):
+        single = render_clip(tracks, zoom.still(t), {*ALL, "rgb"}, backend=backend)
+        for name in ("depth", "instance_ids", "normals", "rgb"):
+            np.testing.assert_array_equal(getattr(found, name)[t], getattr(single, name)[t])
+    assert (found.instance_ids[2] > 0).sum() > 2 * (found.instance_ids[0] > 0).sum()
+    with pytest.raises(ValueError, match="Expected 3 camera poses, one a frame, found 2"):
+        render_clip(tracks, replace(zoom, intrinsics=zoom.intrinsics[:2]))
+
+
 def test_torch_draws_batches_as_single_frames(tracks):
     from pam_nodes.conditions.raster_torch import TorchDrawer
     from pam_nodes.conditions.scene import Scene
@@ -109,6 +125,16 @@ def test_every_rasteriser_has_the_same_keys_of_any_triangles(seed, monkeypatch, 
     from pam_nodes.conditions import raster_numba
 
     np.testing.assert_array_equal(raster_numba.rasterize(points, faces, cam.intrinsics, 160, 120), keys)
+
+
+def test_many_objects_have_ids_of_their_own():
+    """255 of them in a grid; one more is refused, as ids are bytes."""
+    box, faces = cube(0.02)
+    grid = [rigid_track(box, faces, poses(((i % 16 - 7.5) * 0.04, (i // 16 - 7.5) * 0.04, 1)), i + 1, (1, 1, 1)) for i in range(256)]
+    ids = render_clip(grid[:255], camera(320, 320, 400.0)).instance_ids
+    assert set(np.unique(ids)) == set(range(256))
+    with pytest.raises(ValueError, match="at most 255 hands and objects, found 256"):
+        render_clip(grid, camera(320, 320, 400.0))
 
 
 def test_leaving_out_hidden_triangles_changes_nothing(tracks, monkeypatch):

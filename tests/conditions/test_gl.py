@@ -53,7 +53,9 @@ def view():
 
 
 def test_pyrender_agrees_with_the_built_in_renderer(tracks, gl_python, caplog):
-    ours, theirs = (render_clip(tracks, view(), ALL, backend=backend) for backend in ("numpy", "pyrender"))
+    zoom = replace(view(), intrinsics=np.stack([view().intrinsics] * 2))
+    zoom.intrinsics[1, [0, 1], [0, 1]] *= 0.8
+    ours, theirs = (render_clip(tracks, zoom, ALL, backend=backend) for backend in ("numpy", "pyrender"))
     assert not caplog.records
     seen = ours.instance_ids > 0
     assert seen.sum() > 30_000
@@ -121,6 +123,14 @@ def test_a_child_that_misbehaves_is_replaced(body, reason, tracks, monkeypatch, 
     monkeypatch.setenv("PAM_GL_PYTHON", str(fake))
     monkeypatch.setattr(gl_client, "START_SECONDS", 0.5 if "sleep" in body else 20)
     assert reason in fallen_back(tracks, caplog)
+
+
+def test_a_child_that_ended_before_it_is_asked_is_an_error_of_its_own(gl_python):
+    worker = gl_client.Worker(64, 48)
+    worker.process.kill()
+    worker.process.wait()
+    with pytest.raises(gl_client.GlError, match="has ended"):
+        worker.ask(scene=None)
 
 
 def test_a_child_that_is_killed_is_started_once_more(tracks, gl_python, caplog):

@@ -19,7 +19,7 @@ from pam_nodes.conditions.hand_keypoints import (
     with_occlusion,
 )
 from pam_nodes.conditions.keypoints import BONES, auto_scale, draw_hand, hand_colors
-from pam_nodes.conditions.polygon import disc, ellipses
+from pam_nodes.conditions.polygon import disc, discs, ellipses, paint
 
 from .scenes import camera
 
@@ -70,28 +70,44 @@ def test_hands_equal_opencv(spread):
     assert drawn > 10_000 and differing == 0
 
 
+WHITE = (255, 255, 255)
+
+
 def test_shapes_equal_opencv_at_every_size():
     cv2 = pytest.importorskip("cv2")
     rng = np.random.default_rng(7)
     for radius in range(1, 15):
-        theirs = np.zeros((40, 40), np.uint8)
-        cv2.circle(theirs, (20, 20), radius, 255, -1)
+        theirs = np.zeros((40, 40, 3), np.uint8)
+        cv2.circle(theirs, (20, 20), radius, WHITE, -1)
         ours = np.zeros_like(theirs)
-        ours[tuple((disc(radius) + 20).T[::-1])] = 255
+        paint(ours, discs(np.array([[20, 20]]), radius), np.full((2 * radius + 1, 3), 255, np.uint8))
         np.testing.assert_array_equal(ours, theirs)
     sizes = [(a, b, angle) for a in (0, 1, 2) for b in (1, 2) for angle in range(0, 360, 15)]
     sizes += zip(rng.integers(3, 170, 500).tolist(), rng.integers(1, 20, 500).tolist(), rng.integers(-180, 181, 500).tolist(), strict=True)
     sizes, centres = np.array(sizes), rng.integers(200, 204, (len(sizes), 2))
-    pixels, shape = ellipses(centres, *sizes.T)
+    spans, shape = ellipses(centres, *sizes.T)
     for i, (centre, (a, b, angle)) in enumerate(zip(centres.tolist(), sizes.tolist(), strict=True)):
-        theirs, ours = np.zeros((404, 404), np.uint8), np.zeros((404, 404), np.uint8)
-        cv2.fillConvexPoly(theirs, cv2.ellipse2Poly(tuple(centre), (a, b), angle, 0, 360, 1), 255)
-        ours[tuple(pixels[shape == i].T[::-1])] = 255
+        theirs, ours = np.zeros((404, 404, 3), np.uint8), np.zeros((404, 404, 3), np.uint8)
+        cv2.fillConvexPoly(theirs, cv2.ellipse2Poly(tuple(centre), (a, b), angle, 0, 360, 1), WHITE)
+        paint(ours, spans[:, shape == i], np.full(((shape == i).sum(), 3), 255, np.uint8))
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_joint_disc_has_29_pixels():
-    assert len(disc(3)) == len(np.unique(disc(3), axis=0)) == 29
+    row, left, right = disc(3)
+    assert (right - left + 1).sum() == 29 and row.tolist() == [-3, -2, -1, 0, 1, 2, 3]
+
+
+def test_shapes_are_cut_at_the_border_of_the_picture():
+    """Far, partly and just outside on every side: the same as in a larger picture."""
+    large, small = np.zeros((60, 60, 3), np.uint8), np.zeros((20, 20, 3), np.uint8)
+    centres = np.array([[10, 10], [0, 19], [-4, 3], [22, 8], [5, -3], [7, 23], [-30, 10], [10**9, -(10**9)]])
+    spans, shape = ellipses(centres, np.full(8, 6), np.full(8, 4), np.arange(8) * 40)
+    colors = np.arange(1, 9, dtype=np.uint8)[shape, None].repeat(3, axis=1)
+    paint(small, spans, colors)
+    paint(large, spans + 20, colors)
+    np.testing.assert_array_equal(small, large[20:40, 20:40])
+    assert set(np.unique(small)) == {0, 1, 2, 3, 4, 5, 6}
 
 
 def test_colours_of_the_specification():

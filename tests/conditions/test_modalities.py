@@ -1,5 +1,7 @@
 """Flow, tracking, contact and layers against what depth and known motions say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,23 @@ def test_flow_of_a_turning_cube_follows_its_pose():
         assert (video.state[t].ravel()[pixels] != UNKNOWN).all()
     assert not video.flow[3].any() and (video.state[3] == UNKNOWN).all()
     assert (video.state[0] == VISIBLE).sum() > 0.9 * (video.state[0] != UNKNOWN).sum()
+
+
+def test_flow_and_tracking_of_a_zoom_alone_spread_from_the_principal_point():
+    """Nothing moves: the flow is the change of lens, (zoom - 1) times the way from the principal point; colours keep their place."""
+    still = camera(160, 120, focal=150.0, cx=70.0, cy=66.0)
+    cam = replace(still, intrinsics=np.stack([still.intrinsics] * 2))
+    cam.intrinsics[1, [0, 1], [0, 1]] *= 1.25
+    track = rigid_track(*cube(0.08), poses(*[(0, 0, 0.4)] * 2), 1, (0.5, 0.5, 0.5))
+    video = render_flow(Scene([track]), cam, 2)
+    row, column = np.nonzero(video.state[0])
+    expected = 0.25 * (np.stack([column, row], axis=1) - [70, 66])
+    np.testing.assert_allclose(video.flow[0, row, column], expected, atol=2e-3)
+    picture = render_tracking(Scene([track]), cam, 2, TrackingLook("dense"))
+    goal = np.rint(np.stack([column, row], axis=1) + expected).astype(int)
+    seen = ((goal >= 0) & (goal < [160, 120])).all(axis=1)
+    moved_on = picture[1, goal[seen, 1], goal[seen, 0], :2].astype(int)
+    assert np.abs(moved_on - picture[0, row[seen], column[seen], :2]).max() <= 2 and seen.sum() > 500
 
 
 def test_what_moves_behind_something_is_occluded():

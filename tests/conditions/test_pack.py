@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from pam_nodes.conditions.colormap import INFERNO
-from pam_nodes.conditions.pack import masks, pack_images, resize, resized, to_bytes, to_float
+from pam_nodes.conditions.pack import mask_pictures, masks, pack_images, resize, resized, to_bytes, to_float
+from pam_nodes.conditions.painted import Painted
+from pam_nodes.conditions.segmentation import instance_pictures
 from pam_nodes.conditions.video import ConditionVideo
 
 
@@ -46,6 +48,31 @@ def test_masks_from_ids_and_from_colours_agree(clip):
     for one, two in zip(masks(clip), masks(noisy), strict=True):
         np.testing.assert_array_equal(one, two)
     assert not np.any(masks(replace(clip, instance_ids=None, segmentation=None)))
+
+
+@pytest.mark.parametrize(("style", "hand_color"), [("dexycb", (92, 0, 255)), ("oakink2", (61, 230, 250))])
+def test_masks_become_a_segmentation(clip, style, hand_color):
+    """Soft masks of another size, the hand before the object; taken apart again they are the same."""
+    hand, thing = (np.zeros((2, 8, 12), np.float32) for _ in range(2))
+    hand[:, 2:6, 2:6], thing[:, 2:8, 4:10], thing[0, 0, 0] = 0.9, 1.0, 0.4
+    packed = pack_images({"segmentation": mask_pictures(hand, thing, style, 2)}, style=style)
+    assert tuple(packed.segmentation[0, 3, 5]) == hand_color and not packed.segmentation[0, 0, 0].any()
+    assert style == "oakink2" or tuple(packed.segmentation[1, 7, 9]) == (6, 230, 230)
+    found = masks(packed)
+    np.testing.assert_array_equal(found[0], hand > 0.5)
+    np.testing.assert_array_equal(found[1], (thing > 0.5) & (hand <= 0.5))
+    into = pack_images({"segmentation": mask_pictures(hand, None)}, clip)
+    assert into.shape == clip.shape and into.depth is clip.depth and masks(into)[0].sum() == 8
+    with pytest.raises(ValueError, match=r"masks of one length and size .* found \(2, 8, 12\) and \(1, 8, 12\)"):
+        mask_pictures(hand, thing[:1])
+
+
+def test_packing_paints_nothing_that_is_not_replaced(clip):
+    """A long clip keeps its pictures unpainted."""
+    colors = np.array([[0, 0, 0], [92, 0, 255], [8, 255, 51]], np.uint8)
+    lazy = clip.changed(segmentation=instance_pictures(clip.instance_ids, colors))
+    packed = pack_images({"depth": np.ones((2, 4, 6, 3), np.float32)}, lazy)
+    assert isinstance(packed.stored("segmentation"), Painted)
 
 
 def test_replacing_depth_keeps_the_rest_and_colours_grey(clip):

@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pam_nodes.conditions import depth
 from pam_nodes.conditions.depth import depth_range
+from pam_nodes.conditions.film import film, film_parts, render_conditions
 from pam_nodes.conditions.hand_keypoints import KeypointLook
 from pam_nodes.conditions.keypoints import hand_colors
+from pam_nodes.conditions.look import Look
 from pam_nodes.conditions.modalities import (
     added,
     amodal_layers,
@@ -15,6 +18,7 @@ from pam_nodes.conditions.modalities import (
     describe_contact,
     hand_keypoints,
     optical_flow,
+    shaded_preview,
     tracking_video,
 )
 from pam_nodes.conditions.render import (
@@ -23,7 +27,6 @@ from pam_nodes.conditions.render import (
     coverage,
     mesh_tracks,
     motion_points,
-    render_conditions,
     render_preview,
     skinned_hands,
 )
@@ -36,6 +39,8 @@ from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import place_hand, preset_pose
 
 from .scenes import poses, sphere
+
+SIDE = poses((0.03, 0, 0))[0]
 
 
 def moving(pose, steps):
@@ -125,6 +130,34 @@ def test_length_takes_the_first_frames(trajectory, camera, clip):
     np.testing.assert_array_equal(short.instance_ids, clip.instance_ids[:2])
 
 
+@pytest.mark.parametrize("style", ["dexycb", "oakink2"])
+def test_parts_are_the_whole_clip(style, trajectory, camera, monkeypatch):
+    """Two hands, every modality and the preview, in parts of two frames; so few samples that parts share none of them evenly."""
+    monkeypatch.setattr(depth, "MOST", 1000)
+    left = load_default_hand("left")
+    second = HandTrack(left, moving(place_hand(left, preset_pose("relaxed", "left"), (-0.09, -0.12, 0.1)), np.zeros((5, 3))))
+    both = replace(trajectory, hands=(*trajectory.hands, second))
+    settings = {"style": style, "normals": True, "look": Look()}
+    whole, shaded = film(both, camera, **settings)
+    steps = []
+    parts = list(film_parts(both, camera, at_once=2, progress=lambda done, total: steps.append((done, total)), **settings))
+    assert [part.shape[0] for part, _ in parts] == [2, 2, 1] and sorted(set(steps)) == [(k + 1, 10) for k in range(10)]
+    for name in ("depth", "segmentation", "keypoints", "normals", "metric_depth", "instance_ids"):
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part, _ in parts]), getattr(whole, name))
+    np.testing.assert_array_equal(np.concatenate([preview for _, preview in parts]), shaded)
+    for name in ("pixels", "visibility", "z"):
+        np.testing.assert_array_equal(np.concatenate([getattr(p.joints, name) for p, _ in parts]), getattr(whole.joints, name))
+    assert {(part.fps, part.style, part.sources, part.object_labels) for part, _ in parts} == {
+        (whole.fps, whole.style, whole.sources, whole.object_labels)
+    }
+
+
+def test_a_frame_without_anything_is_found_before_the_first_part(trajectory):
+    leaving = replace(trajectory, hands=(), objects=(ObjectTrack(trajectory.objects[0].mesh, poses((0, 0, 0), (0, 0, 0), (9, 0, 0))),))
+    with pytest.raises(ValueError, match=r"1 of 3 frames \(first: frame 2\)"):
+        next(film_parts(leaving, orbit_camera([0, 0, 0.05], 0.6, 0, 20, 40, 64, 48), at_once=1))
+
+
 def test_preview_is_bright_where_the_hand_is(trajectory, camera, clip):
     preview = render_preview(trajectory, camera, length=2)
     assert preview.shape == (2, 128, 192, 3)
@@ -153,6 +186,35 @@ def test_lengths_that_cannot_be(trajectory, camera):
         render_conditions(trajectory, path)
 
 
+DRAWINGS = {
+    "conditions": render_conditions,
+    "flow": optical_flow,
+    "tracking": lambda motion, camera: tracking_video(motion, camera, TrackingLook("dense")),
+    "contact": contact_map,
+    "layers": lambda motion, camera: amodal_layers(motion, camera, "depth"),
+    "key points": lambda motion, camera: hand_keypoints(motion, camera, KeypointLook()),
+    "preview": lambda motion, camera: shaded_preview(motion, camera, Look()),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
+def test_hands_and_objects_that_do_not_fit_together_are_named_by_every_modality(draw, trajectory, camera):
+    """An object that ends early or starts late, a second hand that ends early, and a motion with a hole."""
+    hand, thing = trajectory.hands[0], trajectory.objects[0]
+    short = replace(hand, pose=moving(hand.pose.frame(0), np.zeros((3, 3))))
+    for motion, found in (
+        (replace(trajectory, objects=(replace(thing, poses=thing.poses[:3]),)), "hand 1 has 5, object 1 has 3"),
+        (replace(trajectory, hands=(short,)), "hand 1 has 3, object 1 has 5"),
+        (replace(trajectory, hands=(hand, short)), "hand 1 has 5, hand 2 has 3, object 1 has 5"),
+    ):
+        with pytest.raises(ValueError, match=f"same number of frames, found: {found}. Cut or hold the shorter ones"):
+            draw(motion, camera)
+    torn = thing.poses.copy()
+    torn[2, 0, 3] = np.nan
+    with pytest.raises(ValueError, match="Mesh 2: expected a finite pose, found one that is not in frame 2"):
+        draw(replace(trajectory, objects=(replace(thing, poses=torn),)), camera)
+
+
 def test_alpha_is_the_share_of_a_pixel_that_is_covered(trajectory, camera, clip):
     sharp = coverage(trajectory, camera, 1)
     np.testing.assert_array_equal(sharp > 0, clip.instance_ids > 0)
@@ -165,6 +227,11 @@ def test_more_modalities_of_a_real_grasp(trajectory, camera, clip):
     """Layers contain what is seen; key points know the mug; bundles take a modality more, of the right length only."""
     hands, objects = amodal_layers(trajectory, camera, "segmentation", length=2)
     assert hands.mask[clip.instance_ids[:2] == 1].all() and objects.mask[clip.instance_ids[:2] == 2].all()
+    twice = replace(trajectory, objects=(*trajectory.objects, replace(trajectory.objects[0], poses=trajectory.objects[0].poses @ SIDE)))
+    both, first, second = (amodal_layers(twice, camera, "segmentation", length=1, alone=k)[1].mask for k in (0, 1, 2))
+    np.testing.assert_array_equal(first, objects.mask[:1])
+    np.testing.assert_array_equal(first | second, both)
+    assert (first & second).any() and (second & ~first).any() and not amodal_layers(twice, camera, "depth", length=1, alone=3)[1].mask.any()
     drawn = hand_keypoints(trajectory, camera, KeypointLook("openpose", hidden="dim"))
     assert drawn.pictures.shape == (5, 128, 192, 3) and set(np.unique(drawn.keypoints.visibility)) <= {0, 1, 2}
     tracking = tracking_video(trajectory, camera, TrackingLook("dense"))

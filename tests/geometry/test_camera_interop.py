@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 from pam_nodes.geometry.camera_build import auto_frame, from_load3d, orbit_camera, project
-from pam_nodes.geometry.camera_interop import camera_from_matrices, extrinsics, intrinsics, poses_count, to_cameractrl, to_load3d
+from pam_nodes.geometry.camera_interop import camera_from_matrices, extrinsics, intrinsics, to_cameractrl, to_load3d
 from pam_nodes.geometry.camera_lens import dataset_intrinsics, resized_camera
 from pam_nodes.geometry.camera_path import CameraMove, end_keys, moving_camera
 
 FIXED = orbit_camera([0.1, 0, 0.1], 0.7, 20, 30, 40, 640, 480)
 MOVING = moving_camera(FIXED, np.zeros(3), CameraMove(end_keys(orbit=40, roll=10)), 5, 15.0)
+ZOOMING = moving_camera(FIXED, np.zeros(3), CameraMove(end_keys(orbit=40, zoom=2)), 5, 15.0)
 
 
-@pytest.mark.parametrize("camera", [FIXED, MOVING])
+@pytest.mark.parametrize("camera", [FIXED, MOVING, ZOOMING])
 def test_matrices_there_and_back(camera):
-    count = poses_count(camera)
+    count = camera.length or 1
     back = camera_from_matrices(extrinsics(camera, count), intrinsics(camera, count), 640, 480)
     np.testing.assert_allclose(back.world_to_camera, camera.world_to_camera, atol=1e-6)
     np.testing.assert_allclose(back.intrinsics, camera.intrinsics, rtol=1e-6)
@@ -51,6 +52,18 @@ def test_cameractrl_lines():
     np.testing.assert_allclose(np.reshape(lines[3][7:], (3, 4)), MOVING.at(3)[:3])
 
 
+def test_a_zoom_leaves_and_returns_frame_by_frame():
+    """Viewer and CameraCtrl get the lens of their frame; a lens that only rounding changes is one; the pose may stand still."""
+    for frame in (0, 4):
+        np.testing.assert_allclose(from_load3d(to_load3d(ZOOMING, frame), 640, 480).intrinsics, ZOOMING.lens(frame), atol=1e-9)
+    lines = to_cameractrl(ZOOMING, 5)
+    assert lines[4][1] == pytest.approx(2 * lines[0][1]) and lines[4][3] == lines[0][3]
+    assert camera_from_matrices(FIXED.world_to_camera, np.stack([FIXED.intrinsics] * 3) * (1 + 1e-8), 640, 480).intrinsics.shape == (3, 3)
+    still = camera_from_matrices(FIXED.world_to_camera, ZOOMING.intrinsics, 640, 480)
+    assert still.length == 5 and still.still(4).length is None
+    np.testing.assert_array_equal(still.at(3), FIXED.world_to_camera)
+
+
 @pytest.mark.parametrize(
     ("pose", "k", "message"),
     [
@@ -60,7 +73,7 @@ def test_cameractrl_lines():
         (np.diag([1.0, 1, -1, 1]), np.eye(3), "scale or mirror"),
         (np.full((4, 4), np.nan), np.eye(3), "finite"),
         (np.eye(4), np.diag([-1.0, 1, 1]), "above 0 pixels"),
-        (np.eye(4), np.stack([np.eye(3), 2 * np.eye(3)]), "zoom"),
+        (np.stack([np.eye(4)] * 3), np.stack([np.eye(3), 2 * np.eye(3)]), "as many intrinsics as extrinsics"),
     ],
 )
 def test_bad_matrices_say_why(pose, k, message):
@@ -74,6 +87,8 @@ def test_stretched_camera_sees_the_stretched_picture():
     before, _ = project(FIXED, points)
     after, _ = project(resized_camera(FIXED, 720, 480), points)
     np.testing.assert_allclose(after, (before + 0.5) * [720 / 640, 1] - 0.5, atol=1e-9)
+    zoomed, wide = project(ZOOMING, points, 4)[0], project(resized_camera(ZOOMING, 720, 480), points, 4)[0]
+    np.testing.assert_allclose(wide, (zoomed + 0.5) * [720 / 640, 1] - 0.5, atol=1e-9)
 
 
 def test_dexycb_lens():

@@ -5,6 +5,7 @@ import pytest
 
 from pam_nodes.geometry.camera import Camera
 from pam_nodes.geometry.camera_build import orbit_camera, project
+from pam_nodes.geometry.camera_lens import field_of_view
 from pam_nodes.geometry.camera_path import MOVES, SHAKE_DEGREES, CameraMove, end_keys, moving_camera, parse_keys
 
 TARGET = np.array([0.02, -0.05, 0.1])
@@ -86,6 +87,32 @@ def test_straight_down_can_rise_too():
     assert abs(np.degrees(np.arccos(moved.at(8)[2, :3] @ top.world_to_camera[2, :3])) - 30) < 1e-6
 
 
+def test_zoom_scales_the_picture_about_the_principal_point(start):
+    point = TARGET + np.array([0.03, 0.0, 0.05])
+    moved = path(start, zoom=2)
+    assert moved.intrinsics.shape == (9, 3, 3) and path(start, orbit=3).intrinsics.shape == (3, 3)
+    near, far = (project(moved, point, t)[0] - [319.5, 239.5] for t in (0, 8))
+    np.testing.assert_allclose(far, 2 * near, atol=1e-9)
+
+
+def test_dolly_zoom_keeps_the_size_at_the_target(start):
+    """What lies in the target's plane stays where it is; what lies behind it comes nearer in the picture when the camera goes in."""
+    right, _, forward = start.world_to_camera[:3, :3]
+    moved = path(start, dolly=0.5, zoom=0.5)
+    places = np.stack([project(moved, TARGET + 0.1 * right, t)[0] for t in range(9)])
+    np.testing.assert_allclose(places, places[:1].repeat(9, axis=0), atol=1e-9)
+    behind = [project(moved, TARGET + 0.1 * right + 0.4 * forward, t)[0][0] for t in (0, 8)]
+    assert behind[1] < behind[0] - 5
+
+
+def test_field_of_view_keys_are_met(start):
+    keys = parse_keys("50%: fov 20\n100%: fov 60", 9)
+    moved = moving_camera(start, TARGET, CameraMove(keys), 9, 15.0)
+    found = [field_of_view(moved.lens(t), 480) for t in (0, 4, 8)]
+    np.testing.assert_allclose(found, [40, 20, 60], atol=1e-9)
+    np.testing.assert_array_equal(moved.intrinsics[:, :2, 2], np.tile(start.intrinsics[:2, 2], (9, 1)))
+
+
 def test_typed_keys():
     keys = parse_keys("0%: orbit -20\n\n50% : orbit 0, dolly 0.8  # closer\nframe 24: pan 5", 49)
     assert keys == {"orbit": {0.0: -20.0, 0.5: 0.0}, "dolly": {0.5: 0.8}, "pan": {0.5: 5.0}}
@@ -104,5 +131,9 @@ def test_bad_keys_say_why(text, message):
 def test_bad_paths_say_why(start):
     with pytest.raises(ValueError, match="at least 1 frame"):
         path(start, length=0)
-    with pytest.raises(ValueError, match="above 0"):
-        path(start, dolly=-1)
+    for move in ("dolly", "zoom"):
+        with pytest.raises(ValueError, match=f"{move} factors above 0"):
+            path(start, **{move: -1})
+    with pytest.raises(ValueError, match="between 0 and 180"):
+        path_of = CameraMove(parse_keys("100%: fov 190", 9))
+        moving_camera(start, TARGET, path_of, 9, 15.0)

@@ -12,7 +12,7 @@ from pam_nodes.geometry.primitives import demo_object
 from pam_nodes.grasp.trajectory import HandTrack, ObjectTrack, Trajectory
 from pam_nodes.hands.files import load_default_hand
 from pam_nodes.hands.posing import place_hand, preset_pose
-from pam_nodes.headless.condition_files import write_conditions
+from pam_nodes.headless.condition_writer import write_conditions
 
 from . import tiny
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from pam_nodes.conditions.video import MODALITIES
 from pam_nodes.headless.clip_files import read_clip, write_clip
-from pam_nodes.headless.condition_files import digest_of_clip, read_conditions, write_conditions
+from pam_nodes.headless.condition_files import digest_of_clip, read_conditions
+from pam_nodes.headless.condition_writer import write_conditions
 from pam_nodes.headless.files import replacing, save_picture
 from pam_nodes.headless.manifest import open_manifest
 from pam_nodes.headless.motion_files import read_motion_file, write_motion_file
@@ -73,6 +74,14 @@ def test_folders_of_others_are_read(tmp_path, clip):
     back, about = read_conditions(tmp_path, style="oakink2")
     np.testing.assert_array_equal(back.keypoints, clip.keypoints)
     assert about == {} and back.style == "oakink2" and back.fps == 15.0 and back.instance_ids is None
+
+
+def test_a_clip_that_does_not_fit_into_memory_is_not_read(folder):
+    pytest.importorskip("psutil")
+    about = json.loads((folder / "conditions.json").read_text())
+    (folder / "conditions.json").write_text(json.dumps({**about, "length": 10**6, "height": 4096, "width": 4096}))
+    with pytest.raises(ValueError, match=r"Expected 285212.7 GB .* with the conditions of scene \(17 bytes a pixel\)"):
+        read_conditions(folder)
 
 
 def test_condition_folders_that_do_not_fit_are_named(tmp_path, folder, clip):

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pam_nodes.conditions import film
 from pam_nodes.headless.chain import ChainOptions
 from pam_nodes.headless.clip_files import read_clip
 from pam_nodes.headless.clip_stage import ClipOptions, make_clips
 from pam_nodes.headless.cogvideox import ClipSampling
 from pam_nodes.headless.cogvideox_models import CogVideoXFolder
 from pam_nodes.headless.compute import Compute, machine, require
-from pam_nodes.headless.condition_files import read_conditions, write_conditions
+from pam_nodes.headless.condition_files import read_conditions
+from pam_nodes.headless.condition_writer import write_conditions
 from pam_nodes.headless.files import read_picture, save_picture
 from pam_nodes.headless.flux import FluxSampling
 from pam_nodes.headless.flux_models import FluxFolder
@@ -68,6 +70,39 @@ def test_motions_are_filmed_once(tmp_path):
     write_motion_file(motion, motion_of("left", steps=2))
     render_motions([motion], options, out)
     assert read_conditions(folder)[0].shape == (2, 64, 96)
+
+
+@pytest.mark.parametrize("pictures", ["png", "mp4"])
+def test_a_long_clip_is_filmed_in_parts_into_the_same_files(pictures, tmp_path, monkeypatch):
+    """And an interrupt between two parts leaves nothing that counts as finished."""
+    motion = tmp_path / "motion.npz"
+    options = RenderOptions(camera=CameraChoice(96, 64, keys="100%: zoom 2"), preview="tan", normals=True, pictures=pictures)
+    write_motion_file(motion, motion_of("left", steps=5))
+    (whole,) = render_motions([motion], options, tmp_path / "whole")
+    monkeypatch.setattr(film, "PART", 2 * 11 * 96 * 64)
+    with pytest.raises(KeyboardInterrupt):
+        render_motions([motion], options, tmp_path / "parts", bars=lambda _: interrupting(8))
+    assert not list((tmp_path / "parts").glob("*/conditions.json")) and not list((tmp_path / "parts").glob("*/*.mp4"))
+    (parts,) = render_motions([motion], options, tmp_path / "parts")
+    names = sorted(path.relative_to(whole) for path in whole.rglob("*.*"))
+    assert names == sorted(path.relative_to(parts) for path in parts.rglob("*.*")) and len(names) > 5
+    for name in names:
+        if name.suffix != ".npz":
+            assert (whole / name).read_bytes() == (parts / name).read_bytes()
+    one, other = (np.load(folder / "labels.npz") for folder in (whole, parts))
+    assert set(one.files) == set(other.files) and one["intrinsics"].shape == (5, 3, 3)
+    for name in one.files:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+def interrupting(frame: int):
+    """Progress that is like Ctrl-C after some steps."""
+
+    def report(done: int, total: int) -> None:
+        if done == frame:
+            raise KeyboardInterrupt
+
+    return report
 
 
 def test_pictures_survive_a_stop_and_are_not_made_again(tmp_path, flux, folder):

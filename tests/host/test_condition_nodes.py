@@ -43,6 +43,22 @@ def test_pack_and_unpack(run_prompt, probed):
     np.testing.assert_allclose(values["segmentation"][0]["value"][0, 0, 0], [92 / 255, 0, 1], atol=1e-6)
 
 
+def test_masks_of_other_nodes_become_a_segmentation(run_prompt, probed):
+    mask = dict(width=32, height=16, value=1.0)
+    prompt = {
+        "1": {"class_type": "SolidMask", "inputs": mask},
+        "2": {"class_type": "PAMPackConditions", "inputs": {"object_mask": ["1", 0], "object": "banana", "fps": 12.0, "style": "dexycb"}},
+        "3": {"class_type": "PAMUnpackConditions", "inputs": {"conditions": ["2", 0]}},
+        "4": probe("colours", "3", 1),
+    }
+    np.testing.assert_allclose(probed(run_prompt(prompt), "4")[0]["value"][0, 8, 8], np.array([224, 5, 255]) / 255, atol=1e-6)
+    prompt["2"]["inputs"] |= {"segmentation": ["3", 0], "hand_mask": ["1", 0]}
+    prompt["3"] = {"class_type": "EmptyImage", "inputs": dict(width=32, height=16, batch_size=1, color=0)}
+    prompt["4"] = probe("colours", "2")
+    with pytest.raises(NodeFailed, match="a segmentation clip or masks, found both"):
+        run_prompt(prompt)
+
+
 def test_pack_of_nothing_says_what_to_connect(run_prompt):
     prompt = {"1": {"class_type": "PAMPackConditions", "inputs": {"fps": 12.0, "style": "dexycb"}}, "2": probe("pack", "1")}
     with pytest.raises(NodeFailed, match="connect depth, segmentation or keypoints"):
@@ -65,6 +81,24 @@ def filmed(**render):
         "5": {"class_type": "PAMHOICamera", "inputs": CAMERA | {"mode": "auto-frame", "trajectory": ["4", 0]}},
         "6": {"class_type": "PAMRenderConditions", "inputs": {"trajectory": ["4", 0], "camera": ["5", 0]} | options},
     }
+
+
+def test_a_clip_too_long_for_memory_is_refused_before_any_work(run_prompt):
+    """10,000 frames of 4096 x 4096 take 10 TB with every output, and 0.8 TB in the bundle alone."""
+    timing = dict(length=10000, fps=15.0, fit=True, speed=1.0, speed_limit=0.0, ease_in=0.0, ease_out=0.0, hold_start=0, hold_end=0)
+    prompt = filmed() | {"7": {"class_type": "PAMRetimeTrajectory", "inputs": {"trajectory": ["4", 0]} | timing}}
+    prompt["5"]["inputs"] = CAMERA | {"width": 4096, "height": 4096}
+    prompt["6"]["inputs"]["trajectory"] = ["7", 0]
+    all_of_it = r"Expected 10737.4 GB .* 10000 frames of 4096 x 4096 with the bundle, depth, .* preview \(64 .*python -m pam_nodes render\."
+    with pytest.raises(NodeFailed, match=all_of_it):
+        run_prompt(prompt | {"8": probe("long", "6")})
+    prompt["6"]["inputs"] |= {"pictures": False, "preview": False}
+    with pytest.raises(NodeFailed, match=r"Expected 838.9 GB .* with the bundle \(5 bytes a pixel\), found .* GB: lower length, or film"):
+        run_prompt(prompt | {"8": probe("long", "6")})
+    prompt |= {"9": {"class_type": "PAMOpticalFlow", "inputs": dict(table=True, full_color=0.0, length=0)}}
+    prompt["9"]["inputs"] |= {"trajectory": ["7", 0], "camera": ["5", 0]}
+    with pytest.raises(NodeFailed, match="10000 frames of 4096 x 4096 with flow"):
+        run_prompt(prompt | {"8": probe("long", "9")})
 
 
 def test_motion_is_filmed_and_only_the_camera_side_runs_again(run_prompt, probed):

@@ -121,6 +121,20 @@ def test_camera_goes_out_and_comes_back(run_prompt, probed):
     assert line[1] == pytest.approx(616 / 640) and line[4] == pytest.approx(242.5 / 480) and 40 < got["fov"] < 45
 
 
+def test_a_zoom_goes_out_and_comes_back(run_prompt, probed, scene):
+    scene["7"]["inputs"]["zoom"] = 1.2
+    scene |= {
+        "flow": node("PAMOpticalFlow", **VIEW, table=True, full_color=0.0, conditions=["6", 0]),
+        "out": node("PAMCameraToOthers", camera=["7", 0], length=0, frame=0),
+        "in": node("PAMCameraFromMatrices", extrinsics=["out", 0], intrinsics=["out", 1], width=96, height=64),
+    }
+    got = fetched(run_prompt, probed, scene, {"first": ("7", 0), "back": ("in", 0), "flow": ("flow", 0), "depth": ("6", 1)})
+    first, back = (got[name][0]["value.intrinsics"] for name in ("first", "back"))
+    assert first[-1, 0, 0] == pytest.approx(1.2 * first[0, 0, 0])
+    np.testing.assert_allclose(back, first, rtol=1e-6)
+    assert len(got["flow"]) == len(got["depth"]) == len(first) and got["flow"][:-1].any(axis=(1, 2, 3)).all()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
