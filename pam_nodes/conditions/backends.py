@@ -14,6 +14,8 @@ from .frames import Frames
 from .scene import NUMPY, Loops, Scene, View
 from .threads import THREADS
 
+MANY_FACES = 1 << 15
+"""From so many on, NumPy's array operations are long enough for two threads to gain."""
 BACKENDS = ("auto", "numpy", "numba", "torch", "pyrender")
 log = logging.getLogger(__name__)
 
@@ -92,13 +94,13 @@ def loops_for(backend: str = "auto") -> Loops:
 
 
 class NumpyDrawer:
-    """One frame at a time with array operations, which are too short for threads: they would wait for each other's interpreter lock."""
+    """One frame at a time with array operations; where they are short, threads would only wait for each other's interpreter lock."""
 
     batch = 1
-    threads = 1
 
     def __init__(self, scene: Scene, camera: Camera):
         self.scene, self.camera = scene, camera
+        self.threads = min(THREADS, 2) if len(scene.faces) >= MANY_FACES else 1
 
     def close(self) -> None:
         """Nothing is held."""
@@ -115,7 +117,9 @@ class NumpyDrawer:
 class NumbaDrawer(NumpyDrawer):
     """One frame at a time with compiled loops."""
 
-    threads = THREADS
+    def __init__(self, scene: Scene, camera: Camera):
+        super().__init__(scene, camera)
+        self.threads = THREADS
 
     def draw(self, first: int, frames: Frames) -> None:
         """See ``Drawer``."""

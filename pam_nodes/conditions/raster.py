@@ -23,10 +23,13 @@ EMPTY = np.int64(0x7F800000) << np.int64(32)
 """Key of a pixel that sees nothing: an infinite z."""
 EDGE = F(1e-4)
 """Pixels by which a span may miss a centre and still hold it: a centre on an edge must not fall to rounding."""
-TRIANGLE_BLOCK, PIXEL_BLOCK = 1 << 16, 1 << 14
+TRIANGLE_BLOCK, ROW_BLOCK, PIXEL_BLOCK = 1 << 16, 1 << 15, 1 << 14
 TILE = 8
+FIRST = F(0)
 HIDDEN_WORTH = 1 << 18
 """So many pixels in the boxes of the far sides make looking for hidden triangles pay."""
+HIDDEN_MANY = 1 << 13
+"""And so do so many far sides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +86,9 @@ def rasterize(
 
 
 def _draw_all(buffer: np.ndarray, sets: list[Boxes], width: int, height: int) -> None:
-    """Draw everything; in a close-up the sides that face the camera first, so that most of what is behind them can be left out."""
+    """Draw everything; where it pays the sides that face the camera first, so that most of what is behind them can be left out."""
     pixels = sum(float(((boxes.width + 1) * (boxes.height + 1)).take(boxes.far).sum()) for boxes in sets)
-    if pixels < HIDDEN_WORTH:
+    if pixels < HIDDEN_WORTH and sum(len(boxes.far) for boxes in sets) < HIDDEN_MANY:
         for boxes in sets:
             _draw(buffer, set_up(boxes, np.concatenate([boxes.near, boxes.far])), width)
         return
@@ -93,7 +96,30 @@ def _draw_all(buffer: np.ndarray, sets: list[Boxes], width: int, height: int) ->
         _draw(buffer, set_up(boxes, boxes.near), width)
     windows = _farthest(buffer.reshape(height, width))
     for boxes in sets:
-        _draw(buffer, set_up(boxes, boxes.far.compress(~_hidden(boxes, windows))), width)
+        far = boxes.far.compress(~_covered(boxes, buffer, width))
+        _draw(buffer, set_up(boxes, far.compress(~_hidden(boxes, far, windows))), width)
+
+
+def _nearest(boxes: Boxes, which: np.ndarray) -> np.ndarray:
+    """Keys that no pixel of some triangles goes below."""
+    w0, w1, w2 = (depth.take(which) for depth in boxes.inverse_depths)
+    return (F(1) / np.maximum(np.maximum(w0, w1), w2)).view(np.int32).astype(np.int64) << 32
+
+
+def _covered(boxes: Boxes, buffer: np.ndarray, width: int) -> np.ndarray:
+    """Which far sides with a box of at most 2 x 2 pixels lie behind what is drawn in all of them; exact, as ``_hidden``."""
+    right, down = boxes.width.take(boxes.far), boxes.height.take(boxes.far)
+    small = np.flatnonzero(np.maximum(right, down) < 2)
+    which = boxes.far.take(small)
+    top_left = boxes.top.take(which).astype(np.int64) * width
+    top_left += boxes.left.take(which).astype(np.int64)
+    right, down = right.take(small).astype(np.int64), down.take(small).astype(np.int64) * width
+    farthest = buffer.take(top_left)
+    for step in (right, down, right + down):
+        np.maximum(farthest, buffer.take(top_left + step), out=farthest)
+    covered = np.zeros(len(boxes.far), bool)
+    covered[small] = _nearest(boxes, which) > farthest
+    return covered
 
 
 def _farthest(keys: np.ndarray) -> np.ndarray:
@@ -113,11 +139,9 @@ def _farthest(keys: np.ndarray) -> np.ndarray:
     return np.stack(windows)
 
 
-def _hidden(boxes: Boxes, windows: np.ndarray) -> np.ndarray:
-    """Which far sides lie wholly behind what is drawn; exact, as it only leaves out what could not win (windows: see ``_farthest``)."""
-    left, top, width, height = (getattr(boxes, name).take(boxes.far) for name in ("left", "top", "width", "height"))
-    w0, w1, w2 = (depth.take(boxes.far) for depth in boxes.inverse_depths)
-    nearest = (F(1) / np.maximum(np.maximum(w0, w1), w2)).view(np.int32).astype(np.int64) << 32
+def _hidden(boxes: Boxes, which: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """Which of them lie wholly behind what is drawn; exact, as it only leaves out what could not win (windows: see ``_farthest``)."""
+    left, top, width, height = (getattr(boxes, name).take(which) for name in ("left", "top", "width", "height"))
     left, top, right, bottom = (v.astype(np.int64) // TILE for v in (left, top, left + width, top + height))
     reach = np.maximum(right - left, bottom - top)
     level = (reach > 1).astype(np.int64) + (reach > 3)
@@ -127,18 +151,16 @@ def _hidden(boxes: Boxes, windows: np.ndarray) -> np.ndarray:
         line = level * size + row * across
         for column in (left, right):
             np.maximum(farthest, flat.take(line + column), out=farthest)
-    return (nearest > farthest) & (reach < 8)
+    return (_nearest(boxes, which) > farthest) & (reach < 8)
 
 
 def _draw(buffer: np.ndarray, t: Triangles, width: int) -> None:
     """Draw triangles into the buffer: triangles to rows, rows to spans, spans to pixels.
 
-    Positions are taken in strips that grow, here pixels of spans and in ``_spans`` rows of triangles, so that work goes over whole arrays,
-    owner beside owner, although some have one position and some hundreds.
+    Pixels of spans are taken in strips that grow, so that work goes over whole arrays, span beside span, although some have one pixel and
+    some hundreds.
     """
-    parts = [_spans(t, *strip, width) for strip in _strips(t.height)]
-    if not parts:
-        return
+    parts = [_spans(t, width), *(_spans(t, width, *rows) for rows in _further_rows(t))]
     spans = Spans(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Spans)))
     first, length = 0, 1
     while len(spans.start):
@@ -149,41 +171,46 @@ def _draw(buffer: np.ndarray, t: Triangles, width: int) -> None:
         spans = spans.pick(np.flatnonzero(spans.more >= first))
 
 
-def _strips(last: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Take positions 0..last of owners with falling ``last`` in strips that grow: first position, length, and how many owners reach it."""
-    first, length, rising = 0, 1, -last
-    while reach := int(np.searchsorted(rising, -first, "right")):
-        yield first, length, reach
-        first += length
-        length = first
+def _further_rows(t: Triangles) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Index and row of the triangles' rows but the first, block by block."""
+    more = t.height[: np.searchsorted(-t.height, 0)].astype(np.int64)
+    ends = np.cumsum(more)
+    low = 0
+    while low < len(more):
+        first = ends[low] - more[low]
+        high = max(low + 1, int(np.searchsorted(ends, first + ROW_BLOCK, "right")))
+        index = np.repeat(np.arange(low, high), more[low:high])
+        row = np.arange(first + 1, first + 1 + len(index))
+        row -= (ends - more).take(index)
+        yield index, row.astype(F)
+        low = high
 
 
-def _spans(t: Triangles, first: int, length: int, reach: int, width: int) -> Spans:
-    """Spans of ``length`` rows, from row ``first`` on, of the first ``reach`` triangles."""
-    row = np.arange(first, first + length, dtype=F)[:, None]
-    low, high = np.zeros((length, reach), F), np.broadcast_to(t.width[:reach], (length, reach)).copy()
+def _spans(t: Triangles, width: int, index: np.ndarray | None = None, row: np.ndarray = FIRST) -> Spans:
+    """Spans of the first row of all triangles, or of some rows of some; none for rows that hold no pixel centre."""
+    crossings, steps, closings, last = (
+        v if index is None else v.take(index, axis=-1) for v in (t.crossing, t.step, t.closes, t.width)
+    )
+    low, high = np.zeros(len(last), F), last.copy()
     column, bound = np.empty_like(low), np.empty_like(low)
-    for crossing, step, closes in zip(t.crossing[:, :reach], t.step[:, :reach], t.closes[:, :reach], strict=True):
+    for crossing, step, closes in zip(crossings, steps, closings, strict=True):
         np.multiply(step, row, out=column)
         column += crossing
         np.maximum(low, np.add(column, closes, out=bound), out=low)
         np.minimum(high, np.add(column, closes + FAR, out=bound), out=high)
     np.ceil(np.subtract(low, EDGE, out=low), out=low)
     np.floor(np.add(high, EDGE, out=high), out=high)
-    held = high >= low
-    if length > 1:
-        held &= row <= t.height[:reach]
-    full = np.flatnonzero(held)
-    low, more = low.ravel().take(full), high.ravel().take(full)
+    held = np.flatnonzero(high >= low)
+    low, more = low.take(held), high.take(held)
     more -= low
-    line = full // reach if length > 1 else 0
-    tri, line = full - line * reach, line + first
+    tri, row = (held, row) if index is None else (index.take(held), row.take(held))
     slope = t.w_u.take(tri)
-    value = t.w_v.take(tri) * np.asarray(line, F)
+    value = t.w_v.take(tri) * row
     value += t.w.take(tri)
     value += slope * low
     low += t.left.take(tri)
-    start = (t.top.take(tri).astype(np.int64) + line) * width
+    start = (t.top.take(tri) + row).astype(np.int64)
+    start *= width
     start += low.astype(np.int64)
     return Spans(start, more, value, slope, t.least.take(tri), t.most.take(tri), t.owner.take(tri))
 

@@ -111,20 +111,28 @@ def surface_normals(surface: Surface, corner_normals: Sequence[np.ndarray]) -> n
     normals = np.empty((3, len(surface.pixels)), F)
     for start in range(0, len(surface.pixels), BLOCK):
         block = slice(start, start + BLOCK)
-        slot, rays = surface.slot[block], surface.rays[block]
-        x, y, z = (along(row, slot, rays) for row in matrix)
-        scale = F(1) / (np.sqrt(x * x + y * y + z * z) + F(1e-30))
-        for k, value in enumerate((x, y, z)):
-            np.multiply(value, scale, out=normals[k, block])
+        slot, rays, vectors = surface.slot[block], surface.rays[block], normals[:, block]
+        scale, spare = np.zeros((2, len(slot)), F)
+        for row, value in zip(matrix, vectors, strict=True):
+            along(row, slot, rays, value, spare)
+            scale += np.multiply(value, value, out=spare)
+        np.sqrt(scale, out=scale)
+        scale += F(1e-30)
+        vectors *= np.divide(F(1), scale, out=scale)
     return normals.T
 
 
-def along(form: np.ndarray, slot: np.ndarray, rays: np.ndarray) -> np.ndarray:
-    """(N,) value on each ray (N, 3) of the form (3, U) that its slot names."""
-    value = form[0].take(slot)
+def along(
+    form: np.ndarray, slot: np.ndarray, rays: np.ndarray, out: np.ndarray | None = None, spare: np.ndarray | None = None
+) -> np.ndarray:
+    """(N,) value on each ray (N, 3) of the form (3, U) that its slot names; out, spare: (N,) float32 to work in."""
+    value, spare = (np.empty(len(slot), F) if array is None else array for array in (out, spare))
+    form[0].take(slot, out=value, mode="clip")  # no slot is out of range; "raise" would copy
     value *= rays[:, 0]
-    value += form[1].take(slot) * rays[:, 1]
-    value += form[2].take(slot)
+    form[1].take(slot, out=spare, mode="clip")
+    spare *= rays[:, 1]
+    value += spare
+    value += form[2].take(slot, out=spare, mode="clip")
     return value
 
 

@@ -117,6 +117,8 @@ def test_every_rasteriser_has_the_same_keys_of_any_triangles(seed, monkeypatch, 
     assert (z >= corners.min(axis=1) * (1 - 1e-6)).all() and (z <= corners.max(axis=1) * (1 + 1e-6)).all()
     monkeypatch.setattr(raster, "HIDDEN_WORTH", 0)
     np.testing.assert_array_equal(raster.rasterize(points, faces, cam.intrinsics, 160, 120), keys)
+    monkeypatch.setattr(raster, "ROW_BLOCK", 50)
+    np.testing.assert_array_equal(raster.rasterize(points, faces, cam.intrinsics, 160, 120), keys)
     columns = tuple(torch.from_numpy(np.ascontiguousarray(axis)) for axis in points.T)
     corners = tuple(torch.from_numpy(np.ascontiguousarray(corner)) for corner in faces.T)
     np.testing.assert_array_equal(raster_torch.rasterize(columns, corners, 1, cam).numpy(), keys)
@@ -144,6 +146,21 @@ def test_leaving_out_hidden_triangles_changes_nothing(tracks, monkeypatch):
     whole = render_clip(tracks, view("close"), ALL, backend="numpy")
     np.testing.assert_array_equal(culled.depth, whole.depth)
     np.testing.assert_array_equal(culled.instance_ids, whole.instance_ids)
+
+
+def test_leaving_out_small_hidden_triangles_changes_nothing(monkeypatch):
+    """A ball of triangles as small as pixels with a hole towards the camera, so that part of its inside is seen."""
+    vertices, faces = sphere(0.1, np.array([0.01, -0.02, 0.5]), 200)
+    faces = faces[(vertices[faces] @ [-1, 0, 1] > 0.4).all(axis=1)]
+    cam = camera(320, 240, focal=300.0)
+    monkeypatch.setattr(raster, "HIDDEN_WORTH", np.inf)
+    drawn = []
+    for many in (1, np.inf):
+        monkeypatch.setattr(raster, "HIDDEN_MANY", many)
+        drawn.append(raster.rasterize(vertices, faces, cam.intrinsics, cam.width, cam.height))
+    np.testing.assert_array_equal(*drawn)
+    surface = resolve(drawn[0], vertices, faces, cam.intrinsics, cam.width)
+    assert 0.01 < 1 - surface.front.mean() < 0.5
 
 
 def cast(vertices, faces, cam):
