@@ -4,7 +4,8 @@
 The host never offloads on a CPU by itself. Here its own ``LoadedModel`` is told to, after the models of a sampling run were loaded:
 "loaded" in part at once, as with --lowvram, or "unloaded" in part, as when another model needs the memory. Device and offload device are
 both the CPU, so that results can be compared; then once more with torch's "meta" as a device truly apart, on which nothing is computed
-but everything must lie. Last, the layers that the host makes without weights where it has dynamic memory. Prints figures as JSON.
+but everything must lie. Then the layers that the host makes without weights where it has dynamic memory, what an interrupted run leaves
+behind, and torch's compiler. Prints figures as JSON.
 """
 # ruff: noqa: E402
 
@@ -26,13 +27,15 @@ import comfy.samplers
 import numpy as np
 import torch
 from comfy.patcher_extension import WrappersMP
+from comfy_api.torch_helpers import set_torch_compile_wrapper
 from diffusers import CogVideoXTransformer3DModel
+from torch._dynamo.utils import counters
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from pam_nodes.conditions.video import ConditionVideo
 from pam_nodes.host.checkpoints import load_checkpoint
-from pam_nodes.host.cogvideox_control import ControlRun, Guidance, apply_hoi_control
+from pam_nodes.host.cogvideox_control import KEY, ControlRun, Guidance, apply_hoi_control
 from pam_nodes.host.cogvideox_model import load_cogvideox, load_hoi_control
 from pam_nodes.host.cogvideox_sampling import sampling
 from pam_nodes.host.flux_control import apply_control, guidance_of, load_hoi_controlnet
@@ -224,8 +227,39 @@ def dynamic() -> dict:
     }
 
 
+def interrupted() -> dict[str, int]:
+    """Tensors of the control that a run holds while it samples, and after it was interrupted."""
+    model, _, vae, patch = load_motion()
+    held, runs = [], []
+
+    def stop(executor, x, timestep, context, ofs, transformer_options, **kwargs):
+        result = executor(x, timestep, context, ofs, transformer_options, **kwargs)
+        runs.extend(transformer_options["wrappers"][WrappersMP.DIFFUSION_MODEL][KEY])
+        held.append(len(runs[0].constants))
+        mm.interrupt_current_processing()
+        return result
+
+    watched = model.clone()
+    watched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "stop", stop)
+    try:
+        motion_run(watched, patch, vae, Watch(None))
+    except mm.InterruptProcessingException:
+        return {"held": held[0], "passes": len(held), "left": len(runs[0].constants)}
+    raise AssertionError("The run was not interrupted.")
+
+
+def compiled() -> dict[str, float]:
+    """The guided clip through torch's compiler, as core's Torch Compile Model sets it up, without generating code."""
+    model, _, vae, patch = load_motion()
+    plain = motion_run(model, patch, vae, Watch(None))
+    traced = model.clone()
+    set_torch_compile_wrapper(model=traced, backend="eager")
+    return {"difference": apart(motion_run(traced, patch, vae, Watch(None)), plain), "graphs": counters["stats"]["unique_graphs"]}
+
+
 def main() -> None:
     figures = {"motion": motion(), "fp8": small_numbers(), "flux": flux(), "devices": devices(), "dynamic": dynamic()}
+    figures |= {"interrupted": interrupted(), "compiled": compiled()}
     sys.stdout.write(json.dumps(figures) + "\n")
 
 

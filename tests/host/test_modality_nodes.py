@@ -25,7 +25,7 @@ def fetched(run_prompt, probed, prompt, outputs):
 
 DRAW = dict(scale=0.0, smoothing=1, corner_dot=False)
 VIEW = {"trajectory": ["4", 0], "camera": ["7", 0], "length": 0}
-PATH = dict(orbit=20.0, rise=0.0, dolly=1.0, roll=0.0, ease=True, handheld=0.5, seed=1, keys="")
+PATH = dict(orbit=20.0, rise=0.0, dolly=1.0, roll=0.0, ease=True, handheld=0.5, seed=1, keys="", zoom=1.2)
 
 
 @pytest.fixture
@@ -119,6 +119,17 @@ def test_camera_goes_out_and_comes_back(run_prompt, probed):
     line = [got["poses"][1][f"value.0.{i}"] for i in range(19)]
     np.testing.assert_allclose(line[7:], first["value.world_to_camera"][:3].ravel(), atol=1e-9)
     assert line[1] == pytest.approx(616 / 640) and line[4] == pytest.approx(242.5 / 480) and 40 < got["fov"] < 45
+
+
+def test_a_zoom_goes_out_and_comes_back(run_prompt, probed, scene):
+    scene |= {
+        "out": node("PAMCameraToOthers", camera=["7", 0], length=0, frame=0),
+        "in": node("PAMCameraFromMatrices", extrinsics=["out", 0], intrinsics=["out", 1], width=96, height=64),
+    }
+    got = fetched(run_prompt, probed, scene, {"first": ("7", 0), "back": ("in", 0)})
+    first, back = (got[name][0]["value.intrinsics"] for name in ("first", "back"))
+    assert first[-1, 0, 0] == pytest.approx(1.2 * first[0, 0, 0])
+    np.testing.assert_allclose(back, first, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -67,3 +67,11 @@ def test_hosts_with_dynamic_memory_load_the_same(host, figures):
     missing, shape = figures["dynamic"]["said"]
     assert "a file without blocks.0.ff_proj.bias" in missing
     assert "with another shape of blocks.0.q.weight" in shape
+
+
+def test_an_interrupted_run_holds_nothing(host, figures):
+    assert figures["interrupted"] == {"held": 1, "passes": 1, "left": 0}
+
+
+def test_a_compiled_model_is_guided_alike(host, figures):
+    assert figures["compiled"]["difference"] < 1e-4 and figures["compiled"]["graphs"] > 0
