@@ -4,6 +4,7 @@ Run from the repository root:
     python -m benchmarks.motion --size 5b --device cuda --dtype bf16            480 x 720 x 49, needs 24 GB
     python -m benchmarks.motion --size 5b --device cuda --dtype bf16 --compile  the same with compiled blocks
     python -m benchmarks.motion --size tiny                                     on a CPU, in a minute
+    python -m benchmarks.motion --size long --repeat 2                          in five: few blocks over many tokens, as in 5b
 One pass is both halves of guidance (batch 2). "released": every step embeds the five slots again, concatenates them five wide and runs
 diffusers' own blocks (specs: pam_reference 3.3). "ours": the start is split, its constant part computed once a clip (timed apart).
 Weights are random; only time and memory mean anything.
@@ -26,6 +27,7 @@ from pam_nodes.motion.positions import rotary
 
 SIZES = {
     "5b": {"heads": 48, "layers": 42, "copies": 12, "time": 512, "text": 4096, "words": 226, "grid": (13, 60, 90)},
+    "long": {"heads": 12, "layers": 7, "copies": 2, "time": 512, "text": 1024, "words": 226, "grid": (4, 48, 72)},
     "tiny": {"heads": 4, "layers": 6, "copies": 3, "time": 256, "text": 128, "words": 32, "grid": (5, 16, 24)},
 }
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -58,13 +58,13 @@ class Transformer(comfy.ldm.cogvideo.model.CogVideoXTransformer3DModel):
                 )
 
     def _place_sines(self, x: torch.Tensor) -> None:
-        """Put the sine table of this size where the patch embedding adds it."""
-        frames, height, width = x.shape[2], x.shape[3] // self.patch_size, x.shape[4] // self.patch_size
+        """Put the sine table of this size where the patch embedding adds it; the host may put an older one back between runs."""
+        grid = x.shape[2], x.shape[3] // self.patch_size, x.shape[4] // self.patch_size
         embed = self.patch_embed
-        if getattr(embed, "pam_grid", None) != (frames, height, width):
-            table = sines(self.dim, frames, height, width, self.pam.interpolation, x.device)
+        if getattr(embed.pos_embedding, "pam_grid", None) != grid:
+            table = sines(self.dim, *grid, self.pam.interpolation, x.device)
             embed.pos_embedding = torch.cat([table.new_zeros(1, embed.max_text_seq_length, self.dim), table], dim=1)
-            embed.pam_grid = (frames, height, width)
+            embed.pos_embedding.pam_grid = grid
 
 
 def _pixels(width: int, height: int, frames: int) -> str:
@@ -105,6 +105,8 @@ def load_cogvideox(state_dict: Mapping[str, torch.Tensor], config: Mapping | Non
     if not pam.rotary:
         tensors["patch_embed.pos_embedding"] = model.diffusion_model.patch_embed.pos_embedding
     require_complete(model.diffusion_model, tensors, "CogVideoX")
+    # The host computes the embeddings in the numbers of their weights, which may come in fp8.
+    tensors = {key: value.float() if key.startswith("patch_embed.") else value for key, value in tensors.items()}
     model.load_model_weights(tensors, "")
     return comfy.model_patcher.CoreModelPatcher(model, load_device=place.load_device, offload_device=place.offload_device)
 

@@ -27,5 +27,6 @@ def save_control(patch, prefix: str) -> str:
     while os.path.exists(path):
         counter += 1
         path = os.path.join(folder, f"{name}_{counter:05}_.safetensors")
-    write_tensors(path, from_module_keys(net.state_dict(), net.config), metadata_of(net.config))
+    tensors = {key: value.cpu() for key, value in net.state_dict().items()}  # some may be on the device, some offloaded
+    write_tensors(path, from_module_keys(tensors, net.config), metadata_of(net.config))
     return os.path.relpath(path, base).replace(os.sep, "/")

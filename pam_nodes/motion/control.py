@@ -97,12 +97,11 @@ class ControlBlock(nn.Module):
 
     def forward(self, video: Tensor, text: Tensor, temb: Tensor, rotary: Rotary | None, attention) -> Tensor:
         length = text.shape[1]
-        video_in, text_in, gate, text_gate = self.norm1(video, text, temb)
+        video_in, text_in, gate, _ = self.norm1(video, text, temb)
         mixed = self.attn1(torch.cat([text_in, video_in], dim=1), length, rotary, attention)
         video = video + gate * mixed[:, length:]
-        text = text + text_gate * mixed[:, :length]
-        video_in, text_in, gate, _ = self.norm2(video, text, temb)
-        return video + gate * self.ff(torch.cat([text_in, video_in], dim=1))[:, length:]
+        video_in, _, gate, _ = self.norm2(video, text[:, :0], temb)  # nobody reads the text from here on
+        return video + gate * self.ff(video_in)
 
 
 class HOICogVideoXControl(nn.Module):

@@ -200,8 +200,9 @@ def plain() -> dict[str, float]:
     )  # fmt: skip
     shake(base)
     native = load_cogvideox(dict(base.state_dict()), dict(base.config)).model.diffusion_model
-    worst = 0.0
-    for frames, height, width in ((3, 12, 18), (2, 8, 10)):
+    worst, stored = 0.0, native.patch_embed.pos_embedding
+    for frames, height, width in ((3, 12, 18), (2, 8, 10), (2, 8, 10)):
+        native.patch_embed.pos_embedding = stored  # as hosts with dynamic memory do between runs
         text, x, t = torch.randn(1, 226, 24), torch.randn(1, frames, 16, height, width), torch.tensor([300])
         theirs = base(x, text, t, return_dict=False)[0]
         worst = max(worst, float((native(x.transpose(1, 2), t, text).transpose(1, 2) - theirs).abs().max()))

@@ -10,7 +10,7 @@ from .pose import editing, graspxl, recorded, target, two_hands
 WORKFLOWS = {
     "pam_pose_appearance_motion_mini": mini,
     "condition_studio": studio,
-    "pam_pose_appearance_motion_flux_cogvideox": full,
+    "full_chain_flux_cogvideox": full,
     "grasp_rollout_graspxl": graspxl,
     "grasp_from_target_pose": target,
     "play_recorded_motion": recorded,
