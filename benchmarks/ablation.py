@@ -1,7 +1,7 @@
 """PAM's ablation on one's own clips: which conditions are given, and whether the first frame is.
 
     python -m benchmarks.ablation CLIPS [--clips 6] [--steps 15] [--train 0 --latents LATENTS] [--out ablation]
-CLIPS is a folder of the data command, drawn at 192 x 128 with 17 frames. Without ``--train`` the included small video model, which
+CLIPS is a folder of the data command, drawn at 288 x 192 with 17 frames. Without ``--train`` the included small video model, which
 was trained with conditions left out at random, is given only some of them. With ``--train N`` a control of its own is trained for N
 steps for each row, on LATENTS of the encode command without these clips; that is the paper's way, and for a GPU. The last two rows
 have all conditions and no first frame. Figures: those of the evaluate command, the paper's beside them.
@@ -29,7 +29,7 @@ from pam_nodes.headless.condition_files import leave_out
 from pam_nodes.training.config import read_config
 from pam_nodes.training.start import Start, start_training
 
-SIZE, LENGTH = (192, 128), 17
+SIZE, LENGTH = (288, 192), 17
 NAMES = ("depth", "segmentation", "keypoints")
 ROWS = {
     "seg": ("segmentation",),

@@ -1,7 +1,7 @@
 """Time of the motion presets apart from everything around them, and how near their clips come to *quality*, on the shipped small model.
 
     <host python> -m benchmarks.presets [--scenes 3] [--reuse 0.2 0.7 1.0] [--cfg 1.0]
-Scenes are random rollouts with seeds that training never saw, 17 frames at 192 x 128; the first frame is the shaded picture. Each is
+Scenes are random rollouts with seeds that training never saw, 17 frames at 288 x 192; the first frame is the shaded picture. Each is
 sampled with every preset and with each reuse threshold in place of *balanced*'s, from the same noise. Processor time.
 """
 
@@ -43,7 +43,7 @@ from pam_nodes.host.mini import load_motion
 from pam_nodes.motion.schedule import PRESETS
 
 QUALITY, BALANCED = "quality (as released)", "balanced (step cache)"
-SIZE, LENGTH, FPS = (192, 128), 17, 8.0
+SIZE, LENGTH, FPS = (288, 192), 17, 8.0
 
 
 def scenes(count: int):

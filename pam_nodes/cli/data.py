@@ -1,7 +1,7 @@
 """Make labelled clips to train with: random hands, objects, grasps, cameras, tables and lights, by the thousand.
 
 python -m pam_nodes data --clips 2000 --seed 0 --workers 8 --out data
-python -m pam_nodes data meshes/*.obj demo:mug --clips 100 --size 192x128 --length 17 --fps 8 --out data
+python -m pam_nodes data meshes/*.obj demo:mug --clips 100 --size 288x192 --length 17 --fps 8 --out data
 """
 
 from __future__ import annotations

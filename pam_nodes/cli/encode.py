@@ -1,6 +1,6 @@
 """Encode labelled clips for training, once: latents of pictures and conditions, embeddings of prompts, in safetensors shards.
 
-python -m pam_nodes encode appearance data --mini --size 192x128 --out latents/stills
+python -m pam_nodes encode appearance data --mini --size 288x192 --out latents/stills
 python -m pam_nodes encode motion data --dataset dexycb --split train --cogvideox CogVideoX-5b-I2V --moments --out latents/dexycb
 """
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is encoded."""
     parser.add_argument("stage", choices=("appearance", "motion"), help="stills for the first-frame model, clips for the video model")
     dataset_arguments(parser)
-    parser.add_argument("--size", type=pixels, metavar="WxH", help="(default: 640x480 stills, 720x480 clips; with --mini 192x128)")
+    parser.add_argument("--size", type=pixels, metavar="WxH", help="(default: 640x480 stills, 720x480 clips; with --mini 288x192)")
     parser.add_argument("--length", type=int, help="frames of a clip (default: 49, with --mini 17)")
     parser.add_argument("--conditions", default="depth,segmentation,keypoints", help="modalities, separated by commas")
     parser.add_argument("--hints", choices=("latent", "pixel"), help="of stills (default: pixel, as released; with --mini latent)")

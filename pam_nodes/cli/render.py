@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def render_arguments(parser: argparse.ArgumentParser) -> None:
     """Camera and pictures."""
     camera = parser.add_argument_group("camera")
-    size_arguments(camera, "default 720 x 480, with --mini 192 x 128")
+    size_arguments(camera, "default 720 x 480, with --mini 288 x 192")
     camera.add_argument("--azimuth", type=float, help="degrees around the vertical axis (default: 25)")
     camera.add_argument("--elevation", type=float, help="degrees above the table (default: 30)")
     camera.add_argument("--fov", type=float, help="vertical field of view, degrees (default: 40)")

@@ -3,10 +3,10 @@
 python -m pam_nodes train appearance mini --data latents/stills --mini --out runs/appearance
 python -m pam_nodes train motion released --data latents/dexycb --cogvideox CogVideoX-5b-I2V --out runs/motion
 torchrun --nproc_per_node 8 -m pam_nodes train motion paper --data latents/dexycb --cogvideox CogVideoX-5b-I2V --out runs/motion
-python -m pam_nodes train video_codec mini --data data --size 192x128 --out runs/codec
+python -m pam_nodes train video_codec mini --data data --size 288x192 --out runs/codec
 
-The configuration is a YAML file or a preset: paper, released, lora, mini, scratch. The same command goes on from the newest checkpoint. The
-codecs of the small models learn from the clips of the data command instead of latents.
+The configuration is a YAML file or a preset: paper, released, lora, mini, scratch, further. The same command goes on from the newest
+checkpoint. The codecs of the small models learn from the clips of the data command instead of latents.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ STAGES = ("appearance", "motion", *CODECS)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is trained."""
     parser.add_argument("stage", choices=STAGES, help="the first-frame model, the video model, or the small models' autoencoders")
-    parser.add_argument("config", help="a YAML file, or a preset: paper, released, lora, mini, scratch")
+    parser.add_argument("config", help="a YAML file, or a preset: paper, released, lora, mini, scratch, further")
     parser.add_argument("--data", type=Path, required=True, metavar="LATENTS", help="folder of the encode command; of clips for the codecs")
     parser.add_argument("--validation", type=Path, metavar="LATENTS", help="for validation (default: the first samples of --data)")
     parser.add_argument("--steps", type=int, help="to train in all, instead of the file's")
     again = "go on from --flux-control, --cogvideox-control or the pack's control; where everything learns, from all of the pack's weights"
     parser.add_argument("--from-control", action="store_true", help=again)
-    parser.add_argument("--size", type=pixels, default=(192, 128), metavar="WxH", help="of the codecs' clips (default: 192x128)")
+    parser.add_argument("--size", type=pixels, default=(288, 192), metavar="WxH", help="of the codecs' clips (default: 288x192)")
     codec_argument(parser)
     flux_arguments(parser)
     cogvideox_arguments(parser)

@@ -10,7 +10,7 @@ from .cogvideox import ClipSampling
 from .flux import FluxSampling
 from .frame_stage import FrameOptions
 
-MINI_SIZE, MINI_LENGTH, MINI_FPS = (192, 128), 17, 8.0
+MINI_SIZE, MINI_LENGTH, MINI_FPS = (288, 192), 17, 8.0
 SIZE, LENGTH, FPS = (720, 480), 49, 15.0
 RELEASED_SIZE = (640, 480)
 """Of the first frames as released, which are then stretched to the clip's size."""

@@ -23,11 +23,11 @@ COGVIDEOX = {
     "time_embed_dim": 256,
     "text_embed_dim": 128,
     "num_layers": 6,
-    "sample_width": 24,
-    "sample_height": 16,
+    "sample_width": 36,
+    "sample_height": 24,
     "sample_frames": 17,
     "max_text_seq_length": T5_LENGTH,
     "use_rotary_positional_embeddings": True,
     "use_learned_positional_embeddings": False,
 }
-"""Sizes in latent pixels: trained at 192 x 128, 17 frames."""
+"""Sizes in latent pixels: trained at 288 x 192, 17 frames."""

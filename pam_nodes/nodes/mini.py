@@ -15,11 +15,11 @@ class PAMLoadMiniAppearance(io.ComfyNode):
             display_name="Load PAM Mini Appearance (PAM)",
             category=sockets.APPEARANCE,
             description="Small Flux-type image model with its HOI ControlNet, text encoders and VAE, shipped with the pack. "
-            "It runs on a CPU in seconds at 192 x 128 and plugs into the same nodes as FLUX.1-dev.",
+            "It runs on a CPU in seconds at 288 x 192 and plugs into the same nodes as FLUX.1-dev.",
             search_aliases=["mini flux", "demo model", "embedded weights", "cpu model"],
             inputs=[],
             outputs=[
-                io.Model.Output(display_name="MODEL", tooltip="Flux-type model for KSampler, 192 x 128, cfg 1 to 2."),
+                io.Model.Output(display_name="MODEL", tooltip="Flux-type model for KSampler, 288 x 192, cfg 1 to 2."),
                 io.Clip.Output(display_name="CLIP", tooltip="Its text encoders; a small vocabulary of hands, colours, objects and tables."),
                 io.Vae.Output(display_name="VAE", tooltip="Its image VAE; the ControlNet needs it too."),
                 io.ControlNet.Output(
@@ -45,11 +45,11 @@ class PAMLoadMiniMotion(io.ComfyNode):
             display_name="Load PAM Mini Motion (PAM)",
             category=sockets.MOTION,
             description="Small CogVideoX-type image-to-video model with its HOI control, text encoder and VAE, shipped with the pack. "
-            "It runs on a CPU in seconds at 192 x 128, 17 frames, and plugs into the same nodes as CogVideoX-5b-I2V.",
+            "It runs on a CPU in seconds at 288 x 192, 17 frames, and plugs into the same nodes as CogVideoX-5b-I2V.",
             search_aliases=["mini cogvideox", "demo model", "embedded weights", "cpu video model"],
             inputs=[],
             outputs=[
-                io.Model.Output(display_name="MODEL", tooltip="Image-to-video model for KSampler, 192 x 128, 17 frames."),
+                io.Model.Output(display_name="MODEL", tooltip="Image-to-video model for KSampler, 288 x 192, 17 frames."),
                 io.Clip.Output(display_name="CLIP", tooltip="Its T5 text encoder; the same small vocabulary as the image model."),
                 io.Vae.Output(display_name="VAE", tooltip="Its video VAE; first frame and control need it too."),
                 sockets.ModelPatch.Output(display_name="MODEL_PATCH", tooltip="HOI control for Apply HOI Control CogVideoX."),

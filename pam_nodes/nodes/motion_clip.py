@@ -4,8 +4,8 @@ from comfy_api.latest import io
 
 from . import sockets
 
-WIDTH_TIP = "Video width in pixels; 720 for CogVideoX-5b, 192 for mini."
-HEIGHT_TIP = "Video height in pixels; 480 for CogVideoX-5b, 128 for mini."
+WIDTH_TIP = "Video width in pixels; 720 for CogVideoX-5b, 288 for mini."
+HEIGHT_TIP = "Video height in pixels; 480 for CogVideoX-5b, 192 for mini."
 FIT_TIP = "How a picture of another shape is brought to the video's. stretch: as PAM does; crop: its middle; pad: black bars."
 SHAPES = ["preset", "released", "constant", "ramp"]
 

@@ -39,7 +39,7 @@ def test_chain_from_mesh_to_clips(chained):
     pictures = []
     for clip, seed in zip(clips, (1, 2), strict=True):
         frames, fps, made = read_clip(clip)
-        assert frames.shape == (17, 128, 192, 3) and fps == 8
+        assert frames.shape == (17, 192, 288, 3) and fps == 8
         assert made["prompt"] == "a light skin hand picking up a red mug on a grey table, bright light"
         pictures.append(read_picture(out / "frames" / f"motion_0_frame{seed}.png").astype(int))
         assert np.abs(frames[0] - pictures[-1]).mean() < 12
@@ -51,7 +51,7 @@ def test_labels_lie_beside_the_pictures(chained):
     """Everything a hand-pose data set needs, for every frame."""
     labels = np.load(chained[0] / "conditions" / "motion_0" / "labels.npz")
     shapes = {name: labels[name].shape for name in labels.files}
-    assert shapes["metric_depth"] == shapes["instance_ids"] == (17, 128, 192) and shapes["joints"] == (17, 1, 21, 2)
+    assert shapes["metric_depth"] == shapes["instance_ids"] == (17, 192, 288) and shapes["joints"] == (17, 1, 21, 2)
     motion = np.load(chained[0] / "motions" / "motion_0.npz")
     assert motion["right_hand_pose"].shape == (17, 45) and motion["object_0_pose"].shape == (17, 4, 4)
 
@@ -98,7 +98,7 @@ def test_stages_one_by_one_make_the_same(chained, tmp_path, capsys):
     """Conditions of PAM's own names, by the commands of the single stages."""
     out, _ = chained
     motion = str(out / "motions" / "motion_0.npz")
-    size = ["--width", "192", "--height", "128"]
+    size = ["--width", "288", "--height", "192"]
     assert main(["render", motion, *size, "--pictures", "mp4", "--preview", "tan", "--out", str(tmp_path / "c")]) == 0
     conditions = tmp_path / "c" / "motion_0"
     assert capsys.readouterr().out.split() == [str(conditions)]
@@ -127,7 +127,7 @@ def test_ctrl_c_keeps_finished_pictures(chained, tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "Finished files stay" in said and "Traceback" not in said
-    assert read_picture(first).shape == (128, 192, 3)
+    assert read_picture(first).shape == (192, 288, 3)
     assert not list((tmp_path / "out").glob(".part*"))
 
 

@@ -203,5 +203,5 @@ def test_wrong_input_is_named(tmp_path, models, clip, flux_control, flux_folder)
 
 
 def test_the_small_model_has_its_own_parts():
-    MiniCogVideoX().check((192, 128), 17)
+    MiniCogVideoX().check((288, 192), 17)
     assert sampler(MiniCogVideoX()).control.config.slots == PAPER_SLOTS

@@ -81,7 +81,7 @@ def test_same_as_in_comfyui(host, client, run_prompt, probed, commanded):
         np.testing.assert_array_equal(getattr(conditions, name), theirs[f"value.{name}"])
     picture = probed(result, "picture")[0]["value"][0] * 255
     assert np.abs(read_picture(frame) - picture).max() < 1
-    clip = probed(result, "clip")[0]["value"].reshape(17, 128, 192, 3) * 255
+    clip = probed(result, "clip")[0]["value"].reshape(17, 192, 288, 3) * 255
     assert np.abs(filmed(conditions, read_picture(frame)) - clip).max() < 1
     written = read_clip(commanded / "clips" / f"{frame.stem}_clip42.mp4")[0]
     assert np.abs(written - clip).mean() < 3  # what H.264 costs

@@ -24,14 +24,14 @@ def chain(host_session):
 
 
 def test_clip_is_written(host, chain):
-    """17 frames of 192 x 128 at 8 frames a second, that move and are no noise."""
+    """17 frames of 288 x 192 at 8 frames a second, that move and are no noise."""
     import av
 
     prompt, result, server = chain
     with av.open(str(server.file(result.outputs[find(prompt, "SaveVideo")]["images"][0]))) as container:
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(float)
         assert container.streams.video[0].average_rate == 8
-    assert frames.shape == (17, 128, 192, 3)
+    assert frames.shape == (17, 192, 288, 3)
     assert np.abs(frames[-1] - frames[0]).mean() > 2
     assert np.abs(np.diff(frames, axis=2)).mean() < 12
 

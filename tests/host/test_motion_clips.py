@@ -210,7 +210,7 @@ def test_saved_video_keeps_speed_and_provenance(run_prompt, host):
         assert json.loads(video.metadata["workflow"]) == {"nodes": [], "version": 0.4}
 
 
-SIZE, SMALL = (192, 128), (96, 64)
+SIZE, SMALL = (288, 192), (96, 64)
 
 
 def moving(info: dict, length: int, size: tuple[int, int]) -> dict:
@@ -256,7 +256,7 @@ def test_long_clips_in_windows_have_no_seams(client, run_prompt, probed):
     smooth = probed(overlapped, "out")[0]["value"]
     apart = probed(run_prompt(long_clip(info, 33, {"window": 17, "overlap": 0, "fuse": "flat"})), "out")[0]["value"]
     ids = conditions["value.instance_ids"]
-    assert smooth.shape == (33, 128, 192, 3)
+    assert smooth.shape == (33, 192, 288, 3)
     assert seam(smooth, ids, [3, 4]) < 1.1 < seam(apart, ids, [4])
     follows(smooth, ids)
 
@@ -312,7 +312,7 @@ def test_a_clip_goes_on_from_its_last_frame(client, run_prompt, probed):
     """17 frames, then 17 more from the last one, with the conditions of their own time; a complete clip is named."""
     prompt = long_clip(client.object_info(), 33, None)
     prompt["f"]["inputs"]["length"] = 17
-    prompt["h"] = node("PAMFitConditions", conditions=["r", 0], width=192, height=128, length=17, frames="first", fps=0.0)
+    prompt["h"] = node("PAMFitConditions", conditions=["r", 0], width=288, height=192, length=17, frames="first", fps=0.0)
     prompt["a"]["inputs"]["conditions"] = ["h", 0]
     prompt["j"] = node(
         "PAMCogVideoXContinue", positive=["p", 0], negative=["p", 0], vae=["m", 2], images=["d", 0], conditions=["r", 0], length=17

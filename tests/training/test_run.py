@@ -187,7 +187,7 @@ def test_bad_configurations(content, sentence):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["motion", "nothing"], "a preset (lora, mini, paper, released, scratch), found no 'nothing'"),
+        (["motion", "nothing"], "a preset (further, lora, mini, paper, released, scratch), found no 'nothing'"),
         (["motion", "mini"], "Expected latents and text of the encode command"),
     ],
 )

@@ -60,7 +60,7 @@ def flux_dev(info: dict) -> Graph:
 def seeds_and_pick(info: dict) -> Graph:
     """Eight seeds on the shipped small models, one of them chosen."""
     g = Graph(info)
-    conditions = _conditions(g, 192, 128)
+    conditions = _conditions(g, 288, 192)
     pictures = small_picture(g, conditions, PROMPT, batch_size=8)
     chosen = g.add("PAMPickFrame", (2700, 0), (460, 560), images=pictures[0], pick="by eye")
     g.add("SaveImage", (2700, 610), (460, 300), "First frame", images=chosen["image"], filename_prefix="PAM/first_frame")

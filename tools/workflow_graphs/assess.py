@@ -4,7 +4,7 @@ from hostkit.graph import Graph, Node
 
 from .stages import condition_stage, pose_stage
 
-SIZE = dict(width=192, height=128)
+SIZE = dict(width=288, height=192)
 PROMPT_NOTE = """## 3 First frames
 *HOI Prompt* draws skin, colour, table and light by seed; *count* makes several prompts, and what follows runs once for each. The clip's \
 prompt has the same seed, so it speaks of the same things.

@@ -118,7 +118,7 @@ def from_photo(info: dict) -> Graph:
 def long(info: dict) -> Graph:
     """49 frames of the small model that knows 17: in windows, and chunk after chunk."""
     g = Graph(info)
-    rendered, _ = told(g, 49, 8.0, 192, 128)
+    rendered, _ = told(g, 49, 8.0, 288, 192)
     mini = g.add("PAMLoadMiniMotion", (700, 0), (300, 120))
     words = g.add("CLIPTextEncode", (700, 170), (300, 130), "Prompt", clip=mini["CLIP"], text=WORDS)
     none = g.add("CLIPTextEncode", (700, 350), (300, 100), "Negative prompt", clip=mini["CLIP"], text="")
@@ -135,7 +135,7 @@ def long(info: dict) -> Graph:
     return g
 
 
-SMALL = dict(width=192, height=128)
+SMALL = dict(width=288, height=192)
 
 
 def _guided(g: Graph, at: tuple[int, int], mini: Node, model: tuple, conditions: tuple) -> Node:

@@ -21,7 +21,7 @@ def mini(info: dict) -> Graph:
     """The whole chain on the shipped small models."""
     g = Graph(info)
     motion = pose_stage(g, 17, 8.0, 0.12)
-    _, conditions = condition_stage(g, motion, 192, 128)
+    _, conditions = condition_stage(g, motion, 288, 192)
 
     picture = small_picture(g, conditions, PROMPT)
     g.add("PreviewImage", (2020, 670), (300, 310), "First frame", images=picture[0])
@@ -33,7 +33,7 @@ def mini(info: dict) -> Graph:
     no_prompt = g.add("CLIPTextEncode", (2720, 340), (300, 100), "Negative prompt", clip=video["CLIP"], text="")
     start = g.add(
         "PAMCogVideoXFirstFrame", (2720, 490), (300, 190),
-        positive=motion_prompt[0], negative=no_prompt[0], vae=video["VAE"], start_image=picture[0], width=192, height=128, length=17,
+        positive=motion_prompt[0], negative=no_prompt[0], vae=video["VAE"], start_image=picture[0], width=288, height=192, length=17,
     )  # fmt: skip
     model = g.add(
         "PAMApplyHOIControlCogVideoX", (3060, 0), (300, 200),

@@ -66,7 +66,7 @@ def small_picture(g: Graph, conditions: Node, text: str, batch_size: int = 1) ->
         "PAMApplyHOIControlNet", (2360, 0), (300, 430),
         positive=positive[0], negative=negative[0], control_net=small["CONTROL_NET"], conditions=conditions[0], vae=small["VAE"],
     )  # fmt: skip
-    empty = g.add("EmptySD3LatentImage", (2020, 490), (300, 130), width=192, height=128, batch_size=batch_size)
+    empty = g.add("EmptySD3LatentImage", (2020, 490), (300, 130), width=288, height=192, batch_size=batch_size)
     sampled = g.add(
         "KSampler", (2360, 480), (300, 280),
         model=small["MODEL"], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=20, cfg=1.5,
