@@ -7,7 +7,6 @@ Motions are rollouts with random hands, demo objects, cameras, skins and tables,
 
 import argparse
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +20,7 @@ from pam_nodes.assess.consistency import ClipDemands, ClipQuality, judge_clip, m
 from pam_nodes.assess.expected import expected
 from pam_nodes.assess.score import Scorer
 from pam_nodes.conditions.film import film
-from pam_nodes.conditions.hand_keypoints import HandKeypoints
 from pam_nodes.conditions.modalities import optical_flow
-from pam_nodes.conditions.video import ConditionVideo
 from pam_nodes.dataset.looks import random_look
 from pam_nodes.dataset.scenes import SceneOptions, random_camera, random_motion
 
@@ -91,44 +88,29 @@ def renders(count: int, size: tuple[int, int]) -> None:
 
 def mini(count: int) -> None:
     """First frames of the small models, with the conditions and without."""
-    from benchmarks.mini import arrays, find, node, scene_prompt, shipped
-    from hostkit.client import Client
-    from hostkit.host import HOME, find_host
-    from hostkit.server import Server
+    from benchmarks.held_out import Held, held_out
+    from benchmarks.mini import mini_host
 
     scorer = Scorer()
     rows: dict[str, list] = {}
-    packs = {"pam_hoi": ROOT, "pam_probe": ROOT / "tests/host/probe"}
-    with tempfile.TemporaryDirectory(dir=HOME) as base, Server(find_host(), Path(base), packs) as server:
-        client = Client(server.url)
-        graph = shipped("pam_pose_appearance_motion_mini", client.object_info())
+    with mini_host() as host:
+        held = Held(**host.setting())
         for index in range(count):
-            for strength in (1.0, 0.0):
-                prompt = scene_prompt(graph, index, strength)
-                prompt["bundle"] = node("PamProbe", value=[find(prompt, "PAMRenderConditions"), 0], name=f"bundle_{index}_{strength}")
-                result = client.run(prompt)
-                values = arrays(server, result)
-                with np.load(server.file(result.outputs["bundle"]["probe"][0])) as file:
-                    conditions = bundle_of(file)
-                named = {"picture": values["picture"][:1], "last frame": values["clip"][-1:], "shaded": values["truth"][:1]}
-                for name, pictures in named.items():
-                    frame = expected(conditions, -1 if name == "last frame" else 0)
-                    score = scorer.score(np.rint(pictures[0].clip(0, 1) * 255).astype(np.uint8), frame)
-                    rows.setdefault(f"{name}, strength {strength:g}", []).append(score)
-    print(f"\nsmall models, {count} scenes of 192 x 128: hands found, presence, error where found, shape, edges, score")
+            scene = held_out(held, index)
+            made = host.sample(index, scene, free=True)
+            first, last = (expected(scene.conditions, frame) for frame in (0, -1))
+            for name, word in (("", "guided"), ("free ", "free")):
+                rows.setdefault(f"picture, {word}", []).append(scorer.score(made[f"{name}picture"][0], first))
+                rows.setdefault(f"last frame, {word}", []).append(scorer.score(made[f"{name}chain"][-1], last))
+            rows.setdefault("shaded", []).append(scorer.score(scene.pictures[0], first))
+    size = f"{held.size[0]} x {held.size[1]}"
+    print(f"\nsmall models, {count} scenes of {size}: hands found, presence, error where found, shape, edges, score")
     for name, scores in rows.items():
         hands = [hand for score in scores for hand in score.hands]
         figures = [np.mean([hand.present for hand in hands]), np.mean([hand.found.presence for hand in hands])]
         figures.append(np.mean([hand.error for hand in hands if hand.present] or [np.nan]))
         figures += [np.mean([getattr(score, key) for score in scores]) for key in ("shape", "edges", "score")]
         print(f"{name:26}" + "".join(f"{figure:8.2f}" for figure in figures))
-
-
-def bundle_of(file) -> ConditionVideo:
-    """The parts of a probed bundle that the measures need."""
-    ids, pixels = file["value.instance_ids"], file["value.joints.pixels"]
-    joints = HandKeypoints(pixels, file["value.joints.visibility"], ("right",), ids.shape[2], ids.shape[1])
-    return ConditionVideo(8.0, instance_ids=ids, joints=joints)
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ from ..headless.scene import DEMO, HandChoice, ObjectChoice
 SIDES = ("both", "right", "left")
 RIGHT = 0.75
 """Share of right hands among "both"."""
+STRETCH = (0.85, 1.15)
+"""Range of the factors of demo objects' width and height."""
 SHAPE, WIDEST = 0.7, 1.5
 """Standard deviation and largest value of betas, for hands that have them."""
 
@@ -64,13 +66,14 @@ class SceneOptions:
             ObjectChoice(source, self.mesh).load()
 
 
-def random_motion(options: SceneOptions, rng: np.random.Generator) -> Trajectory:
-    """A rollout of a random hand on a random object with a sampled grasp; whether it held is in its report.
+def random_motion(options: SceneOptions, rng: np.random.Generator, mesh: ObjectMesh | None = None) -> Trajectory:
+    """A rollout of a random hand on a random object, or on ``mesh``, with a sampled grasp; whether it held is in its report.
 
     Raises:
         ValueError: this hand began inside the object.
     """
-    mesh = _random_object(options, rng)
+    mesh = _random_object(options, rng) if mesh is None else mesh
+    mesh = place_object(mesh, (0.0, 0.0, 0.0), (0.0, 0.0, rng.uniform(-180, 180)))
     side = options.side if options.side != "both" else ("right" if rng.random() < RIGHT else "left")
     hand = HandChoice(options.hand, side).load()
     start = _random_start(hand, mesh, rng)
@@ -86,18 +89,27 @@ def random_motion(options: SceneOptions, rng: np.random.Generator) -> Trajectory
 
 def random_camera(trajectory: Trajectory, width: int, height: int, rng: np.random.Generator) -> Camera:
     """A camera from anywhere above the table that keeps the motion in the picture."""
-    azimuth, elevation = rng.uniform(-180, 180), rng.uniform(8, 50)
-    return auto_frame(motion_points(trajectory), azimuth, elevation, rng.uniform(28, 50), width, height, rng.uniform(0.0, 0.16))
+    return auto_frame(motion_points(trajectory), width=width, height=height, **random_view(rng))
+
+
+def random_view(rng: np.random.Generator) -> dict[str, float]:
+    """Where such a camera stands: azimuth, elevation and field of view in degrees, and the margin, as ``auto_frame`` takes them."""
+    ranges = {"azimuth": (-180, 180), "elevation": (8, 50), "fov": (28, 50), "margin": (0.0, 0.16)}
+    return {name: rng.uniform(*ends) for name, ends in ranges.items()}
 
 
 def _random_object(options: SceneOptions, rng: np.random.Generator) -> ObjectMesh:
-    """One of the objects, turned; demo objects also differ in width and height."""
+    """One of the objects; demo objects differ in width and height."""
     source = str(rng.choice(options.objects or [DEMO + kind for kind in KINDS]))
     mesh = ObjectChoice(source, options.mesh).load()
     if source.startswith(DEMO):
-        wide, tall = rng.uniform(0.85, 1.15, 2)
-        mesh = replace(mesh, vertices=(mesh.vertices * [wide, wide, tall]).astype(np.float32))
-    return place_object(mesh, (0.0, 0.0, 0.0), (0.0, 0.0, rng.uniform(-180, 180)))
+        mesh = stretched(mesh, *rng.uniform(*STRETCH, 2))
+    return mesh
+
+
+def stretched(mesh: ObjectMesh, wide: float, tall: float) -> ObjectMesh:
+    """A mesh with its width and depth, and its height, times a factor."""
+    return replace(mesh, vertices=(mesh.vertices * [wide, wide, tall]).astype(np.float32))
 
 
 def _random_start(hand: HandModel, mesh: ObjectMesh, rng: np.random.Generator) -> HandPose:

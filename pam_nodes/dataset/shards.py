@@ -44,12 +44,14 @@ def write_shard(path: Path, rows: Sequence[Mapping[str, Tensor]], prompts: Seque
 
 
 def read_header(path: Path) -> tuple[list[str], list[str]]:
-    """Prompts and names of a shard; raises ValueError for another file."""
-    metadata = open_tensors(path).metadata
+    """Prompts and names of a shard; raises ValueError for another file, or one that is cut off."""
     try:
+        metadata = open_tensors(path).metadata
         return json.loads(metadata["prompts"]), json.loads(metadata["names"])
     except (KeyError, ValueError) as error:
-        raise ValueError(f"Expected a shard of the encode command in {path}, found another file: delete it and encode again.") from error
+        raise ValueError(
+            f"Expected a whole shard of the encode command in {path}, found a broken or another file: delete it and encode again."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,23 @@ class LatentStore:
     def __post_init__(self):
         if not (self.folder / SETTINGS).is_file() or not self.rows or not self._texts:
             raise ValueError(f"Expected latents and text of the encode command in {self.folder}, found none: run it first.")
+        missing = sorted({row.prompt for row in self.rows} - self._texts.keys())
+        if missing:
+            raise ValueError(
+                f"Expected text of every prompt in {self.folder}, found none of {len(missing)}, such as '{missing[0]}': "
+                "a shard of text is missing, encode again."
+            )
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @cached_property
     def settings(self) -> dict:
-        """What the store was made with."""
-        return json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
+        """What the store was made with; raises ValueError for the record of something else."""
+        try:
+            return json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"Expected the record of the encode command in {self.folder / SETTINGS}, found something else.") from error
 
     @cached_property
     def rows(self) -> list[Row]:

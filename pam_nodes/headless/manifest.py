@@ -12,6 +12,8 @@ from .files import save_json
 
 log = logging.getLogger(__name__)
 NAME = "manifest.json"
+LONG = 40
+"""Letters of a setting that are shown of it."""
 
 
 class Manifest:
@@ -83,8 +85,7 @@ def open_manifest(folder: Path, command: str, settings: dict, overwrite: bool = 
         manifest.content["made"] = made
         return manifest
     if not overwrite:
-        new = manifest.content["settings"]
-        other = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+        other = changes(old, manifest.content["settings"])
         raise ValueError(
             f"Expected a new folder or one made with the same settings, found {folder} with another {', '.join(other) or 'command'}: "
             "choose another --out, or add --overwrite."
@@ -95,6 +96,19 @@ def open_manifest(folder: Path, command: str, settings: dict, overwrite: bool = 
             target.unlink(missing_ok=True)
     save_json(manifest.path, manifest.content)
     return manifest
+
+
+def changes(old: dict, new: dict, where: str = "") -> list[str]:
+    """What differs between settings, as "masking.conditions.depth (0.3, now 0.4)"; a setting that one of them lacks is None."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        before, now = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(now, dict):
+            found += changes(before, now, f"{where}{key}.")
+        elif before != now:
+            shown = (json.dumps(value) for value in (before, now))
+            found.append(f"{where}{key} ({', now '.join(text if len(text) <= LONG else f'{text[:LONG]} ...' for text in shown)})")
+    return found
 
 
 def read_record(folder: Path) -> dict[str, dict]:

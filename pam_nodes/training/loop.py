@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -69,6 +70,10 @@ def train(run: Run, accelerator: Any, bars: Bars = no_bars) -> list[Path]:
 
     Returns:
         The files of what was learnt, on the main process.
+
+    Raises:
+        ValueError: loss or gradients are no longer finite; the checkpoints from before are as they were.
+        OSError: a checkpoint could not be written, as on a full disk.
     """
     config = run.task.config
     trainer = Trainer(run, accelerator)
@@ -76,16 +81,18 @@ def train(run: Run, accelerator: Any, bars: Bars = no_bars) -> list[Path]:
     batches, schedule = iter(loader(run, start, accelerator)), rates(config.optimization, config.watching.steps)
     record = states.Log(run.out, start) if accelerator.is_main_process else None
     progress = bars("steps")
-    for step in range(start, config.watching.steps):
-        rate = config.optimization.rate * schedule(step)
-        values = {"loss": trainer.step(batches, rate), "rate": rate} | trainer.watch(step + 1)
+    try:
+        for step in range(start, config.watching.steps):
+            rate = config.optimization.rate * schedule(step)
+            values = {"loss": trainer.step(batches, rate, step + 1), "rate": rate} | trainer.watch(step + 1)
+            if record is not None:
+                record.add(step + 1, **values)
+            if "validation" in values:
+                log.info("step %d: loss %.4f, validation %.4f", step + 1, values["loss"], values["validation"])
+            progress(step + 1, config.watching.steps)
+    finally:
         if record is not None:
-            record.add(step + 1, **values)
-        if "validation" in values:
-            log.info("step %d: loss %.4f, validation %.4f", step + 1, values["loss"], values["validation"])
-        progress(step + 1, config.watching.steps)
-    if record is not None:
-        record.close()
+            record.close()
     return trainer.write()
 
 
@@ -109,8 +116,8 @@ class Trainer:
             log.info("going on from step %d", start)
         return start
 
-    def step(self, batches: Iterator[dict[str, Tensor]], rate: float) -> float:
-        """One step of the optimiser over ``accumulate`` batches; the mean loss of all processes."""
+    def step(self, batches: Iterator[dict[str, Tensor]], rate: float, number: int) -> float:
+        """Step ``number`` of the optimiser over ``accumulate`` batches, only if it is finite; the mean loss of all processes."""
         accelerator, best = self.accelerator, self.run.task.config.optimization
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -123,13 +130,29 @@ class Trainer:
                 loss = self.model(batch).mean() / best.accumulate
                 accelerator.backward(loss)
             total += loss.detach()
+        loss = float(accelerator.reduce(total, "mean"))
+        self._require_finite("loss", loss, number)
         if best.clip:
-            accelerator.clip_grad_norm_(self.learning, best.clip)
+            norm = accelerator.clip_grad_norm_(self.learning, best.clip)
+            # With fp16 gradients run over at times; the scaler leaves such steps out.
+            if norm is not None and accelerator.scaler is None:
+                self._require_finite("gradient", float(norm), number)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:
             self.average.step(self.learning)
-        return float(accelerator.reduce(total, "mean"))
+        return loss
+
+    def _require_finite(self, what: str, value: float, step: int) -> None:
+        """Raise ValueError for what would spoil the weights."""
+        if math.isfinite(value):
+            return
+        done, folder = states.newest(self.run.out)
+        kept = f"{folder} and the files beside it hold step {done}" if folder is not None else "nothing was saved yet"
+        raise ValueError(
+            f"Expected a finite {what}, found {value} in step {step}: {kept}; go on from there in another folder (--from-control) with "
+            "a lower optimization.rate, optimization.clip or precision fp32, or look for broken latents."
+        )
 
     def watch(self, done: int) -> dict[str, float]:
         """Validate, save and draw after a step where it is time to; what was measured."""

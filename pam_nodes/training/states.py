@@ -23,9 +23,27 @@ def newest(out: Path) -> tuple[int, Path | None]:
 
 
 def save(accelerator: Any, average: Any | None, out: Path, step: int, keep: int) -> None:
-    """Write weights that learn, optimiser and moving average; the folder gets its name when all is in it."""
+    """Write weights that learn, optimiser and moving average; the folder gets its name when all is in it.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; the checkpoints from before stay, and nothing is left of this one.
+    """
+    from safetensors import SafetensorError
+
     folder = out / FOLDER / f"step_{step:07}"
     part = folder.with_name(f".part-{folder.name}")
+    try:
+        _write(accelerator, average, folder, part, step)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise OSError(f"Could not write the checkpoint of step {step} ({error}): free some disk space and run again") from error
+    if accelerator.is_main_process:
+        for old in sorted(folder.parent.glob("step_*"))[:-keep]:
+            shutil.rmtree(old)
+    accelerator.wait_for_everyone()
+
+
+def _write(accelerator: Any, average: Any | None, folder: Path, part: Path, step: int) -> None:
     if accelerator.is_main_process:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
@@ -37,9 +55,6 @@ def save(accelerator: Any, average: Any | None, out: Path, step: int, keep: int)
         save_json(part / "step.json", {"step": step})
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
-        for old in sorted(folder.parent.glob("step_*"))[:-keep]:
-            shutil.rmtree(old)
-    accelerator.wait_for_everyone()
 
 
 def load(accelerator: Any, average: Any | None, folder: Path, step: int) -> None:

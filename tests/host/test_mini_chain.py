@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from benchmarks.mini import arrays, measure, scene_prompt
+from benchmarks.held_out import Held, held_out, table_pixels
+from benchmarks.mini import MiniHost
+from benchmarks.mini_figures import calibrated, foreground_psnr, regions
+from pam_nodes.conditions.pack import masks
+from pam_nodes.dataset.scenes import STRETCH
+from pam_nodes.geometry.primitives import demo_object
 
 from .mini_graphs import find, shipped
 
@@ -52,13 +57,29 @@ def test_second_run_is_cached_and_a_new_camera_keeps_the_motion(run_prompt, chai
     assert find(prompt, "PAMGraspRollout") not in executed
 
 
-def test_conditions_are_followed(host, run_prompt, client):
-    """On two scenes training never saw, hand and object come where the conditions say, and not without them."""
-    graph = shipped(NAME, client.object_info())
-    gains = []
+def test_conditions_are_followed(host, client):
+    """On two scenes training never saw, hand and object come where the conditions say, in the prompt's colours, and not without them."""
+    mini = MiniHost(host, client, shipped(NAME, client.object_info()))
+    gains, held = [], Held(**mini.setting())
     for index in (0, 2):
-        guided, free = (measure(arrays(host, run_prompt(scene_prompt(graph, index, strength)))) for strength in (1.0, 0.0))
-        gains.append([guided[key] - free[key] for key in ("image psnr", "image iou", "clip psnr")])
-        assert guided["image iou"] > 0.4
-    image_psnr, image_iou, clip_psnr = np.mean(gains, axis=0)
-    assert image_psnr > 2 and image_iou > 0.3 and clip_psnr > 0.5
+        scene = held_out(held, index)
+        made = mini.sample(index, scene, free=True)
+        for name, mask in zip(("hand", "object"), masks(scene.conditions), strict=True):
+            assert ((made[name] > 127) != mask).mean() < 1e-4
+        assert all(made[name].shape == scene.pictures.shape for name in ("clip", "chain", "free clip", "free chain"))
+        gains.append([foreground_psnr(made[name], scene) - foreground_psnr(made[f"free {name}"], scene) for name in ("picture", "clip")])
+        assert calibrated([scene]).right(made["chain"], scene)["object colour"]
+    picture, clip = np.mean(gains, axis=0)
+    assert picture > 2 and clip > 0.5
+
+
+def test_held_out_scenes():
+    """Sizes that training does not draw, the same of the same seed; the table's pixels have one colour, the prompt's."""
+    held = Held((96, 64), 5)
+    scene, again = (held_out(held, 1) for _ in range(2))
+    assert np.array_equal(scene.pictures, again.pictures) and scene.prompt == again.prompt
+    width, height = np.ptp(scene.mesh.vertices, axis=0)[1:] / np.ptp(demo_object(scene.mesh.name).vertices, axis=0)[1:]
+    assert all(not STRETCH[0] <= factor <= STRETCH[1] for factor in (width, height))
+    table = scene.pictures[0][table_pixels(scene)].astype(float)
+    assert len(table) > 300 and np.abs(table - np.median(table, axis=0)).mean() < 15
+    assert set(regions(scene)) == {"object", "table"} and all(calibrated([scene]).right(scene.pictures, scene).values())

@@ -1,0 +1,122 @@
+"""What a clip of the small models is worth: distance from the truth, hands that are found, colours that were asked for, flicker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.held_out import Scene, table_pixels
+from pam_nodes.assess.color import LIGHTNESS, to_lab
+from pam_nodes.assess.consistency import flicker
+from pam_nodes.assess.expected import expected
+from pam_nodes.assess.score import Scorer
+from pam_nodes.assess.tracks import to_grey
+from pam_nodes.conditions.look import Color, to_linear, to_srgb
+from pam_nodes.conditions.pack import masks
+from pam_nodes.dataset.looks import COLORS, TABLES
+
+EVERY = 4
+"""Frames between those whose colours are looked at."""
+FEWEST = 30
+"""Pixels of a region whose colour is judged."""
+
+
+def foreground_psnr(pictures: np.ndarray, scene: Scene, first: int = 0) -> float:
+    """Decibels over the pixels of hand and object from a frame on; ``pictures`` (T, H, W, 3) uint8, perhaps of the first frame alone."""
+    frames = slice(first, len(pictures))
+    both = np.logical_or(*masks(scene.conditions))[frames]
+    error = (pictures[frames].astype(float) - scene.pictures[frames])[both]
+    return float(-10 * np.log10(np.mean(error**2) / 255**2))
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Frames of a clip in which the landmark model finds the hand: (T,) whether, and the errors as a share of the hand's box."""
+
+    found: np.ndarray
+    errors: np.ndarray
+
+
+def landmarks(pictures: np.ndarray, scene: Scene, scorer: Scorer) -> Landmarks:
+    """Look for the hand of a scene in every frame."""
+    scores = [scorer.score(picture, expected(scene.conditions, frame)) for frame, picture in enumerate(pictures)]
+    errors = np.array([np.nan if score.error is None else score.error for score in scores])
+    return Landmarks(np.isfinite(errors), errors)
+
+
+def hand_figures(made: Landmarks, true: Landmarks) -> dict[str, float | None]:
+    """Share of the frames with a hand found among those with one in the truth, and the median error there, % of the hand's box."""
+    both = made.found & true.found
+    share = float(both.sum() / true.found.sum()) if true.found.any() else None
+    return {"hand found %": None if share is None else 100 * share, "hand error %": median(100 * made.errors[both])}
+
+
+def median(values: np.ndarray) -> float | None:
+    """Of what there is, or None."""
+    return float(np.median(values)) if len(values) else None
+
+
+def background_flicker(pictures: np.ndarray, scene: Scene) -> float:
+    """Mean change of the background from frame to frame, 8-bit levels."""
+    return float(np.nanmean(flicker(to_grey(pictures), np.logical_or(*masks(scene.conditions)))))
+
+
+def regions(scene: Scene) -> dict[str, np.ndarray]:
+    """(T', H, W) masks of object and table in every ``EVERY``-th frame; the object without its outline where it is large enough."""
+    from scipy.ndimage import binary_erosion
+
+    whole = masks(scene.conditions)[1][::EVERY]
+    inner = np.stack([binary_erosion(mask) for mask in whole])
+    table = np.broadcast_to(table_pixels(scene), whole.shape)
+    return {"object": inner if inner.sum() >= FEWEST else whole, "table": table}
+
+
+@dataclass(frozen=True)
+class NamedColors:
+    """Tells which of the named colours a region has, under a light.
+
+    A surface looks as its colour times the light on it, in linear light. How much light reaches object and table is measured on true
+    pictures: ``gains`` has for each region and light the median of their luminance over that of the surface's colour.
+    """
+
+    gains: dict[tuple[str, str], float]
+
+    def name(self, region: str, light: str, pixels: np.ndarray) -> str:
+        """The colour word of (N, 3) uint8 pixels: the nearest in CIELAB of the named colours under that light, lightness counting less."""
+        seen = to_lab(np.median(pixels, axis=0))
+
+        def distance(word: str) -> float:
+            lit = to_srgb(np.clip(to_linear(PALETTES[region][word]) * self.gains[region, light], 0, 1))
+            return float(np.linalg.norm((seen - to_lab(lit)) * (LIGHTNESS, 1, 1)))
+
+        return min(PALETTES[region], key=distance)
+
+    def right(self, pictures: np.ndarray, scene: Scene) -> dict[str, bool]:
+        """Whether object and table have the colours of the prompt; a region that is too small is left out."""
+        wanted = {"object": scene.words.color, "table": scene.words.table}
+        return {
+            f"{region} colour": self.name(region, scene.words.light, pictures[::EVERY][mask]) == wanted[region]
+            for region, mask in regions(scene).items()
+            if mask.sum() >= FEWEST
+        }
+
+
+PALETTES = {"object": COLORS, "table": TABLES}
+
+
+def calibrated(scenes: list[Scene]) -> NamedColors:
+    """The gains of true pictures; a light that no scene has is not known."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for scene in scenes:
+        surfaces = {"object": scene.look.object_color, "table": scene.look.table}
+        for region, mask in regions(scene).items():
+            if mask.sum() >= FEWEST:
+                seen = np.median(scene.pictures[::EVERY][mask], axis=0) / 255
+                found.setdefault((region, scene.words.light), []).append(luminance(seen) / luminance(surfaces[region]))
+    return NamedColors({key: float(np.median(values)) for key, values in found.items()})
+
+
+def luminance(color: Color) -> float:
+    """Of an sRGB colour in 0..1 (Rec. 709)."""
+    return float(to_linear(color) @ (0.2126, 0.7152, 0.0722))
