@@ -97,7 +97,7 @@ class Optimization:
     """The optimiser.
 
     Attributes:
-        name: "adamw", or "adamw8bit" (needs bitsandbytes and a GPU).
+        name: "adamw", or "adamw8bit" (needs bitsandbytes).
         rate: learning rate. schedule, warmup: of it, as diffusers names them; steps of warm-up.
         betas, eps, weight_decay: of Adam.
         clip: norm to which gradients are cut, 0 for none.
