@@ -125,7 +125,8 @@ def figures(clips: list[LabelledClip], rows: Iterator[tuple[str, Film]], seeds: 
             made = [film(index, seed * len(clips) + index) for index in range(len(clips))]
             found = [measure(pictures, clip, scorer) for pictures, clip in zip(made, clips, strict=True)]
             for index, pictures in enumerate(made if seen else ()):
-                found[index] |= hand_figures(landmarks(pictures, clips[index], scorer), seen[index])
+                # The first frame of a clip is given.
+                found[index] |= hand_figures(landmarks(pictures, clips[index], scorer), seen[index], first=int(len(pictures) > 1))
             known = {key: [row[key] for row in found if row[key] is not None] for key in found[0]}
             mean = {key: float(np.mean(values)) for key, values in known.items() if values}
             results[name].append(mean | {"latent_frechet": frechet(np.array([features(pictures) for pictures in made]), true)})

@@ -89,8 +89,8 @@ def measure(made: dict[str, np.ndarray], scene: Scene, scorer: Scorer, colors: N
             row[f"{name}: free PSNR dB"] = foreground_psnr(made[f"free {part}"], scene, first)
             row[f"{name}: gain dB"] = row[f"{name}: PSNR dB"] - row[f"{name}: free PSNR dB"]
     true = landmarks(scene.pictures, scene, scorer)
-    for name in ("clip", "chain"):
-        row |= {f"{name}: {key}": value for key, value in hand_figures(landmarks(made[name], scene, scorer), true).items()}
+    for name, first in (("clip", 1), ("chain", 0)):
+        row |= {f"{name}: {key}": value for key, value in hand_figures(landmarks(made[name], scene, scorer), true, first).items()}
     row["truth: hand error %"] = median(100 * true.errors[true.found])
     for name, clip in (("chain", made["chain"]), ("truth", scene.pictures)):
         row |= {f"{name}: {key} %": 100.0 * value for key, value in colors.right(clip, scene).items()}

@@ -45,10 +45,12 @@ def landmarks(pictures: np.ndarray, scene: Scene, scorer: Scorer) -> Landmarks:
     return Landmarks(np.isfinite(errors), errors)
 
 
-def hand_figures(made: Landmarks, true: Landmarks) -> dict[str, float | None]:
-    """Share of the frames with a hand found among those with one in the truth, and the median error there, % of the hand's box."""
-    both = made.found & true.found
-    share = float(both.sum() / true.found.sum()) if true.found.any() else None
+def hand_figures(made: Landmarks, true: Landmarks, first: int = 0) -> dict[str, float | None]:
+    """Of the frames from ``first`` on: share with a hand found among those with one in the truth, and median error, % of the hand's box."""
+    known = true.found.copy()
+    known[:first] = False
+    both = made.found & known
+    share = float(both.sum() / known.sum()) if known.any() else None
     return {"hand found %": None if share is None else 100 * share, "hand error %": median(100 * made.errors[both])}
 
 
