@@ -1,5 +1,6 @@
 """The Flux control network against diffusers' own ControlNet, and against the golden run of the released rules."""
 
+from copy import deepcopy
 from itertools import pairwise
 
 import numpy as np
@@ -80,9 +81,12 @@ def test_equals_diffusers(inputs, channels, dtype, bound):
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 5e-6), (torch.float64, 1e-12)])
 @torch.no_grad()
 def test_golden_run_of_the_released_rules(double, dtype, bound):
-    """28 released steps with our control, schedule and placing on diffusers' Flux equal the independent run."""
-    golden = np.load(reference.GOLDEN)
-    net, flux = double.to(dtype), reference.base().to(dtype)
+    """28 released steps with our control, schedule and placing on diffusers' Flux equal the independent run, made here and the stored one.
+
+    Flux embeds times in float32 even in float64, and processors round its sines differently: the stored run is as near as that.
+    """
+    golden, expected = np.load(reference.GOLDEN), reference.sample(dtype)
+    net, flux = deepcopy(double).to(dtype), reference.base().to(dtype)
     given = {name: value.to(dtype) for name, value in reference.inputs().items()}
     levels = sigmas(reference.HEIGHT, reference.WIDTH).tolist()
     tokens, x, first = net.encode_hint(given["hint"]), pack(given["noise"]), None
@@ -97,8 +101,8 @@ def test_golden_run_of_the_released_rules(double, dtype, bound):
             return_dict=False,
         )[0]  # fmt: skip
     for name, ours in (("residual_0", first[0]), ("residual_1", first[1]), ("latent", x)):
-        np.testing.assert_allclose(ours.numpy(), golden[name], atol=bound, rtol=0)
-    net.float()
+        np.testing.assert_allclose(ours.numpy(), expected[name], atol=bound, rtol=0)
+        np.testing.assert_allclose(ours.numpy(), golden[name], atol=2e-5, rtol=0)
 
 
 def test_double_net_is_the_sum_of_its_branches(double, inputs):
