@@ -22,15 +22,14 @@ from ..headless.pose_stage import Bars, no_bars
 from ..headless.words import check_word
 from ..motion.frames import latent_length
 from .clips import EVERY, STILLS, ClipSource, LabelledClip
-from .shards import ABSENT, LATENTS, TEXT, read_header, shard_name, write_shard
+from .shards import ABSENT, LATENTS, PICTURE, TEXT, TOKENS, read_header, shard_name, write_shard
 
 log = logging.getLogger(__name__)
 STAGES = ("appearance", "motion")
 HINTS = ("latent", "pixel")
-PICTURE = "picture"
-"""Name of the photograph's tensors. Beside each name stand ``<name>_std`` (deviation of the VAE's distribution) and, of the motion stage,
-``<name>_first``, the first frame encoded by itself."""
 FIRST, DEVIATION = "_first", "_std"
+"""Beside each name, such as that of the photograph, stand ``<name>_std`` (deviation of the VAE's distribution) and, of the motion stage,
+``<name>_first``, the first frame encoded by itself."""
 BLACK = (0, 0, 0)
 """The picture of an absent condition of the appearance stage (pam_reference 1.1)."""
 
@@ -231,7 +230,7 @@ def encode_texts(prompts: list[str], pipeline: Any, length: int, options: Encode
         from ..headless.flux import encode_prompts
 
         found = encode_prompts(pipeline, length, prompts, place)
-        return [{"tokens": prompt.tokens[0].to(kind), "pooled": prompt.pooled[0].to(kind)} for prompt in found]
+        return [{TOKENS: prompt.tokens[0].to(kind), "pooled": prompt.pooled[0].to(kind)} for prompt in found]
     from ..headless.cogvideox import encode_prompts as encode_clip_prompts
 
-    return [{"tokens": tokens[0].to(kind)} for tokens in encode_clip_prompts(pipeline, length, prompts, place)]
+    return [{TOKENS: tokens[0].to(kind)} for tokens in encode_clip_prompts(pipeline, length, prompts, place)]

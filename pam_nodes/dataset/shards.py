@@ -19,6 +19,8 @@ from ..tensor_files import open_tensors, write_tensors
 
 LATENTS, TEXT, ABSENT = "latents", "text", "absent.safetensors"
 SETTINGS = "manifest.json"
+PICTURE, TOKENS = "picture", "tokens"
+"""Names of the tensors that every row has, of latents and of text."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,24 @@ def read_header(path: Path) -> tuple[list[str], list[str]]:
         ) from error
 
 
+def check_tensors(paths: Sequence[Path], needed: str) -> None:
+    """Raise ValueError unless every row of shards has its ``needed`` tensor, and tensors of one name the same shape; no data are read."""
+    from safetensors import safe_open
+
+    shapes: dict[str, list[int]] = {}
+    for path in paths:
+        rows = len(read_header(path)[0])
+        with safe_open(path, framework="pt") as file:
+            found = {key: file.get_slice(key).get_shape() for key in file.keys()}
+        lacking = [place for place in range(rows) if f"{place}.{needed}" not in found]
+        if lacking:
+            raise ValueError(f"Expected '{needed}' of every sample in {path}, none in sample {lacking[0]}: delete it and encode again.")
+        for key, shape in found.items():
+            name = key.partition(".")[2]
+            if shapes.setdefault(name, shape) != shape:
+                raise ValueError(f"Expected {shapes[name]} numbers in every '{name}', found {shape} in {path}: delete it and encode again.")
+
+
 @dataclass(frozen=True)
 class LatentStore:
     """The samples of a folder that the encode command wrote.
@@ -67,21 +87,33 @@ class LatentStore:
     def __post_init__(self):
         if not (self.folder / SETTINGS).is_file() or not self.rows or not self._texts:
             raise ValueError(f"Expected latents and text of the encode command in {self.folder}, found none: run it first.")
+        lost = [name for name in self._record["made"] if not (self.folder / name).is_file()]
+        if lost:
+            raise ValueError(f"Expected every file that was encoded in {self.folder}, found no {lost[0]}: encode again, which makes it.")
         missing = sorted({row.prompt for row in self.rows} - self._texts.keys())
         if missing:
             raise ValueError(
                 f"Expected text of every prompt in {self.folder}, found none of {len(missing)}, such as '{missing[0]}': "
                 "a shard of text is missing, encode again."
             )
+        black = self.folder / ABSENT
+        check_tensors([*dict.fromkeys(row.file for row in self.rows), *([black] if black.is_file() else [])], PICTURE)
+        check_tensors([*dict.fromkeys(path for path, _ in self._texts.values())], TOKENS)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @cached_property
     def settings(self) -> dict:
-        """What the store was made with; raises ValueError for the record of something else."""
+        """What the store was made with."""
+        return self._record["settings"]
+
+    @cached_property
+    def _record(self) -> dict:
+        """The encode command's record; raises ValueError for that of something else."""
         try:
-            return json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
+            record = json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))
+            return {"settings": dict(record["settings"]), "made": list(record["made"])}
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"Expected the record of the encode command in {self.folder / SETTINGS}, found something else.") from error
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from ..appearance.flux_blocks import pack, rotary_table
 from ..appearance.flux_control import HOIFluxControl
-from ..dataset.encode import PICTURE
-from ..dataset.shards import LatentStore
+from ..dataset.shards import PICTURE, LatentStore
 from .config import TrainConfig
 from .draws import happens, mean_or_draw
 

@@ -132,11 +132,10 @@ class Trainer:
             total += loss.detach()
         loss = float(accelerator.reduce(total, "mean"))
         self._require_finite("loss", loss, number)
-        if best.clip:
-            norm = accelerator.clip_grad_norm_(self.learning, best.clip)
-            # With fp16 gradients run over at times; the scaler leaves such steps out.
-            if norm is not None and accelerator.scaler is None:
-                self._require_finite("gradient", float(norm), number)
+        norm = accelerator.clip_grad_norm_(self.learning, best.clip or math.inf)
+        # With fp16 gradients run over at times; the scaler leaves such steps out.
+        if norm is not None and accelerator.scaler is None:
+            self._require_finite("gradient", float(norm), number)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:
@@ -159,6 +158,8 @@ class Trainer:
         watching = self.run.task.config.watching
         last = done == watching.steps
         values = {"validation": self.validate()} if last or done % watching.validate == 0 else {}
+        for value in values.values():
+            self._require_finite("validation loss", value, done)
         if last or done % watching.save == 0:
             states.save(self.accelerator, self.average, self.run.out, done, watching.keep)
             self.write()

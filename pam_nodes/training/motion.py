@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..dataset.encode import FIRST, PICTURE
-from ..dataset.shards import LatentStore
+from ..dataset.encode import FIRST
+from ..dataset.shards import PICTURE, LatentStore
 from ..motion.control import HOICogVideoXControl
 from ..motion.inject import controlled
 from ..motion.positions import rotary

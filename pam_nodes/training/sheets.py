@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ..appearance.flux_control import HOIFluxControl
 from ..appearance.schedule import noise
-from ..dataset.encode import FIRST, PICTURE
+from ..dataset.encode import FIRST
+from ..dataset.shards import PICTURE
 from ..headless.codec import decode, to_pictures
 from ..headless.cogvideox import ClipSampler, ClipSampling
 from ..headless.compute import Machine

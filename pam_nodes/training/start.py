@@ -71,7 +71,7 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
     place = replace(place, device=accelerator.device, dtype=_base_dtype(config, accelerator.device), offload="none")
     stamp = {"base": "from nothing"} if config.learn == "all" and not start.from_control else dict(start.models.stamp)
     if accelerator.is_main_process:
-        open_run(out, config, store.settings, stamp | {"from_control": str(start.from_control)}, overwrite)
+        open_run(out, config, {**store.settings, "samples": len(store)}, stamp | {"from_control": str(start.from_control)}, overwrite)
         if config.learn == "all" and not (out / TEXT).is_dir():
             _tokenizers(start, store, out / TEXT)
     accelerator.wait_for_everyone()

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from torch import Tensor
@@ -58,13 +59,28 @@ def _write(accelerator: Any, average: Any | None, folder: Path, part: Path, step
 
 
 def load(accelerator: Any, average: Any | None, folder: Path, step: int) -> None:
-    """Bring weights, optimiser and moving average back."""
-    accelerator.load_state(str(folder))
-    if average is not None:
-        found = open_tensors(folder / AVERAGE).read()
-        for name, value in enumerate_names(average.shadow_params):
-            value.copy_(found[name])
-        average.optimization_step = step
+    """Bring weights, optimiser and moving average back.
+
+    Raises:
+        ValueError: a file is broken or missing.
+    """
+    from safetensors import SafetensorError
+    from torch.cuda import OutOfMemoryError
+
+    try:
+        accelerator.load_state(str(folder))
+        if average is not None:
+            found = open_tensors(folder / AVERAGE).read()
+            for name, value in enumerate_names(average.shadow_params):
+                value.copy_(found[name])
+            average.optimization_step = step
+    except OutOfMemoryError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, SafetensorError, UnpicklingError) as error:
+        reason = str(error).strip().partition("\n")[0][:160]
+        raise ValueError(
+            f"Expected a whole checkpoint in {folder}, could not read it ({reason}): delete it, the run goes on from the one before."
+        ) from error
 
 
 def enumerate_names(values: list[Tensor]) -> list[tuple[str, Tensor]]:

@@ -9,8 +9,8 @@ import torch
 from diffusers import FluxControlNetModel
 
 from pam_nodes.appearance.flux_blocks import pack
-from pam_nodes.dataset.encode import FIRST, PICTURE
-from pam_nodes.dataset.shards import LatentStore
+from pam_nodes.dataset.encode import FIRST
+from pam_nodes.dataset.shards import PICTURE, LatentStore
 from pam_nodes.headless.codec import decode, to_pictures
 from pam_nodes.headless.cogvideox import ClipSampler, ClipSampling
 from pam_nodes.headless.cogvideox_models import MiniCogVideoX
