@@ -87,7 +87,7 @@ def _explained(error: Exception) -> str:
     """One sentence, and what to do about it."""
     if "out of memory" in str(error).lower():
         return f"The GPU's memory is too small for this: add --quantize fp8 or --offload group, or free memory. {KEPT}"
-    return f"{type(error).__name__}: {error}. {KEPT}"
+    return f"{type(error).__name__}: {str(error).rstrip('.')}. {KEPT}"
 
 
 def _bars(label: str) -> Progress:

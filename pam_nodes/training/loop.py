@@ -84,9 +84,11 @@ def train(run: Run, accelerator: Any, bars: Bars = no_bars) -> list[Path]:
     try:
         for step in range(start, config.watching.steps):
             rate = config.optimization.rate * schedule(step)
-            values = {"loss": trainer.step(batches, rate, step + 1), "rate": rate} | trainer.watch(step + 1)
+            values = {"loss": trainer.step(batches, rate, step + 1), "rate": rate} | trainer.measure(step + 1)
             if record is not None:
                 record.add(step + 1, **values)
+            # After the line of the log: a run that ends here drops it and makes the step again, so that no step is left out.
+            trainer.keep(step + 1)
             if "validation" in values:
                 log.info("step %d: loss %.4f, validation %.4f", step + 1, values["loss"], values["validation"])
             progress(step + 1, config.watching.steps)
@@ -153,21 +155,25 @@ class Trainer:
             "a lower optimization.rate, optimization.clip or precision fp32, or look for broken latents."
         )
 
-    def watch(self, done: int) -> dict[str, float]:
-        """Validate, save and draw after a step where it is time to; what was measured."""
+    def measure(self, done: int) -> dict[str, float]:
+        """Validate after a step where it is time to; what was measured."""
         watching = self.run.task.config.watching
-        last = done == watching.steps
-        values = {"validation": self.validate()} if last or done % watching.validate == 0 else {}
-        for value in values.values():
-            self._require_finite("validation loss", value, done)
-        if last or done % watching.save == 0:
+        if done != watching.steps and done % watching.validate:
+            return {}
+        value = self.validate()
+        self._require_finite("validation loss", value, done)
+        return {"validation": value}
+
+    def keep(self, done: int) -> None:
+        """Save and draw after a step where it is time to."""
+        watching = self.run.task.config.watching
+        if done == watching.steps or done % watching.save == 0:
             states.save(self.accelerator, self.average, self.run.out, done, watching.keep)
             self.write()
         if watching.sheet and done % watching.sheet == 0:
             state = self.state()
             if self.run.sheet is not None:
                 self.run.sheet(done, state)
-        return values
 
     @torch.no_grad()
     def validate(self) -> float:

@@ -145,6 +145,18 @@ def test_a_full_disk_leaves_the_checkpoints_from_before(store, tmp_path):
     assert newest(run)[0] == 6 and [line["step"] for line in read_log(run)] == [1, 2, 3, 4, 5, 6]
 
 
+def test_no_step_is_missing_in_the_log_of_a_run_that_ended_right_after_a_checkpoint(store, tmp_path, caplog):
+    """The first checkpoint can be written, what was learnt cannot: a folder stands in its place."""
+    place = tmp_path / "run" / "control.safetensors"
+    place.mkdir(parents=True)
+    assert main(arguments(store, tmp_path)) == 1
+    assert "Could not write control.safetensors" in caplog.text and newest(tmp_path / "run")[0] == 1
+    AcceleratorState._reset_state(True)
+    place.rmdir()
+    assert main(arguments(store, tmp_path)) == 0
+    assert [line["step"] for line in read_log(tmp_path / "run")] == [1, 2, 3, 4, 5, 6]
+
+
 def cut_off(store):
     path = next(store.glob("latents_*"))
     path.write_bytes(path.read_bytes()[:-100])
