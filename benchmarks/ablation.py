@@ -22,8 +22,8 @@ from pam_nodes.appearance.hints import hint_frames
 from pam_nodes.assess.score import Scorer
 from pam_nodes.cli.arguments import given
 from pam_nodes.dataset.clips import FolderClips, LabelledClip
+from pam_nodes.evaluation.compare import Truth, compare
 from pam_nodes.evaluation.distances import LatentFeatures, frechet
-from pam_nodes.evaluation.measure import measure
 from pam_nodes.evaluation.paper import table as paper_table
 from pam_nodes.headless import flux
 from pam_nodes.headless.clip_files import write_clip
@@ -123,7 +123,8 @@ def figures(clips: list[LabelledClip], rows: Iterator[tuple[str, Film]], seeds: 
         results[name] = []
         for seed in range(seeds):
             made = [film(index, seed * len(clips) + index) for index in range(len(clips))]
-            found = [measure(pictures, clip, scorer) for pictures, clip in zip(made, clips, strict=True)]
+            truths = [Truth(clip.pictures, clip.conditions) for clip in clips]
+            found = [compare(pictures, truth, scorer).mean for pictures, truth in zip(made, truths, strict=True)]
             for index, pictures in enumerate(made if seen else ()):
                 # The first frame of a clip is given.
                 found[index] |= hand_figures(landmarks(pictures, clips[index], scorer), seen[index], first=int(len(pictures) > 1))

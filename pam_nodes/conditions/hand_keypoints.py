@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry.camera import Camera
-from ..geometry.camera_build import project
+from ..geometry.camera_build import project, unproject
 from ..progress import Progress, silent
 from .keypoints import auto_scale, draw_hand, draw_missing_hand, merge_hands, thumb_is_nearer
 from .openpose import draw_openpose_hand
@@ -34,6 +34,7 @@ class HandKeypoints:
         sides: "right" or "left" of each hand.
         width, height: pixels.
         z: (T, n, 21) float64 camera depth in metres, or None if it is not known.
+        points: (T, n, 21, 3) float64 metres in the camera's frame, NaN in frames without the hand, or None if they are not known.
     """
 
     pixels: np.ndarray
@@ -42,14 +43,15 @@ class HandKeypoints:
     width: int
     height: int
     z: np.ndarray | None = None
+    points: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def frames(self, chosen: slice) -> HandKeypoints:
         """The key points of some frames."""
-        z = None if self.z is None else self.z[chosen]
-        return replace(self, pixels=self.pixels[chosen], visibility=self.visibility[chosen], z=z)
+        z, points = (None if values is None else values[chosen] for values in (self.z, self.points))
+        return replace(self, pixels=self.pixels[chosen], visibility=self.visibility[chosen], z=z, points=points)
 
     def stretched(self, width: int, height: int) -> HandKeypoints:
         """The key points of the same pictures stretched to another size; the corner of a picture is at (-0.5, -0.5)."""
@@ -98,7 +100,9 @@ def project_hands(joints: Sequence[np.ndarray], sides: Sequence[str], camera: Ca
         for i, points in enumerate(joints):
             pixels[t, i], z[t, i] = project(camera, points[t], t)
     inside = (z > 0) & ((pixels > -0.5) & (pixels < np.array([camera.width, camera.height]) - 0.5)).all(axis=-1)
-    return HandKeypoints(pixels, np.where(inside, VISIBLE, OUTSIDE).astype(np.uint8), tuple(sides), camera.width, camera.height, z)
+    visibility = np.where(inside, VISIBLE, OUTSIDE).astype(np.uint8)
+    lens = camera.intrinsics if camera.intrinsics.ndim == 2 else np.stack([camera.lens(t) for t in range(length)])
+    return HandKeypoints(pixels, visibility, tuple(sides), camera.width, camera.height, z, unproject(lens, pixels, z))
 
 
 def with_occlusion(keypoints: HandKeypoints, metric_depth: np.ndarray, instance_ids: np.ndarray) -> HandKeypoints:

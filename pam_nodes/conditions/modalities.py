@@ -23,7 +23,7 @@ from .look import Look
 from .render import checked_length, coverage, hand_surfaces, mesh_tracks, render_preview, skinned_hands
 from .scene import Scene
 from .segmentation import instance_colors
-from .tracking import TrackingLook, render_tracking
+from .tracking import TrackingLook, point_tracks, render_tracking
 from .video import ConditionVideo
 
 
@@ -41,6 +41,13 @@ def tracking_video(
     """(T, H, W, 3) uint8 3-D tracking video."""
     total = checked_length(trajectory, camera, length)
     return render_tracking(_scene(trajectory, camera), camera, total, look, progress)
+
+
+def tracks_of_points(trajectory: Trajectory, camera: Camera, points: np.ndarray, length: int | None = None) -> np.ndarray:
+    """(N, T, 2) exact places of what (M, 2) pixels (x, y) of the first frame show of hands and objects, NaN while they are hidden."""
+    total = checked_length(trajectory, camera, length)
+    column, row = np.rint(points).astype(np.int64).T
+    return point_tracks(_scene(trajectory, camera), camera, total, row * camera.width + column)
 
 
 def contact_map(

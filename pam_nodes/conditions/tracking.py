@@ -67,6 +67,17 @@ def render_tracking(scene: Scene, camera: Camera, length: int, style: TrackingLo
     return pictures
 
 
+def point_tracks(scene: Scene, camera: Camera, length: int, pixels: np.ndarray) -> np.ndarray:
+    """(N, T, 2) exact places of the surface points that (M,) flat pixel indices of the first frame see, NaN while they are hidden."""
+    first = look(scene, camera, 0).material
+    points = first.chosen(np.isin(first.pixels, pixels))
+    tracks = np.full((len(points.pixels), length, 2), np.nan)
+    for t in range(length):
+        places, _, seen = sees(camera, t, look(scene, camera, t).depth, points.at(scene, t))
+        tracks[seen, t] = places[seen]
+    return tracks
+
+
 def _grid(camera: Camera, count: int) -> np.ndarray:
     """Flat indices of a regular grid of pixels, clear of the border by half a step."""
     columns, rows = (np.unique(((np.arange(count) + 0.5) * size / count).astype(np.int64)) for size in (camera.width, camera.height))

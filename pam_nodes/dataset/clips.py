@@ -105,8 +105,16 @@ class FolderClips:
             )
         return chosen(names, self.split)
 
+    def folder(self, name: str) -> Path:
+        """Of one clip."""
+        return self._base() / name
+
+    def motion(self, name: str) -> Path:
+        """File of the motion that was filmed, where the data command leaves it; it may not be there."""
+        return self._base().parent / "motions" / f"{name}.npz"
+
     def read(self, name: str) -> LabelledClip:
-        folder = self._base() / name
+        folder = self.folder(name)
         conditions, about = read_conditions(folder)
         source = _photographs(folder)
         pictures = read_clip(source)[0] if source.is_file() else np.stack([read_picture(path) for path in sorted(source.glob("*.png"))])

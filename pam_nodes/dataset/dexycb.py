@@ -126,9 +126,11 @@ class _Labels:
         _, height, width = self.seg.shape
         pixels = self.joint_2d[:, None].astype(np.float64)
         inside = ((pixels > -0.5) & (pixels < np.array([width, height]) - 0.5)).all(axis=-1)
-        z = np.where((self.joint_3d == -1).all(axis=(1, 2))[:, None], -1.0, self.joint_3d[..., 2])[:, None].astype(np.float64)
+        points = self.joint_3d[:, None].astype(np.float64)
+        missing = (self.joint_3d == -1).all(axis=(1, 2))
+        z, points[missing] = points[..., 2].copy(), np.nan
         visibility = np.where(inside & (z > 0), VISIBLE, OUTSIDE).astype(np.uint8)
-        return HandKeypoints(pixels, visibility, (side,), width, height, z)
+        return HandKeypoints(pixels, visibility, (side,), width, height, z, points)
 
 
 def _side(sequence: Path) -> str:

@@ -1,33 +1,30 @@
-"""Generated clips against the real ones they were conditioned on."""
+"""Generated clips against the real ones they were conditioned on: many files, one table."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from ..assess.expected import expected
-from ..assess.metrics import motion_fidelity, psnr, ssim
 from ..assess.score import NO_MODEL, Scorer
-from ..assess.tracks import seen_tracks, spread_points, to_grey
-from ..conditions.pack import masks
-from ..dataset.clips import ClipSource, LabelledClip
+from ..dataset.clips import ClipSource, FolderClips, LabelledClip
+from ..hands.model import HandModel
 from ..headless.clip_files import read_clip
 from ..headless.files import save_bytes, save_json
 from ..headless.pose_stage import Bars, no_bars
-from .distances import LatentFeatures, Lpips, VideoFeatures, frechet
-from .paper import PAPER, table
+from .compare import Truth, compare, mean
+from .distances import Distances, LatentFeatures, Lpips, VideoFeatures
+from .joints import find_joints, read_joints
+from .paper import OFF_SCALE, PAPER, table
+from .tracks import fitted_tracks, given_tracks, rendered_tracks
 
 log = logging.getLogger(__name__)
-TRACKS = 200
-"""Points followed through a clip, on hand and object."""
 REPORT, TABLE = "evaluation.json", "evaluation.md"
-OFF_SCALE = (
-    "MF follows points by Lucas-Kanade; MPJPE px is of MediaPipe's landmarks against the labels' joints in the picture. The paper's "
-    "numbers come from other estimators: compare rows of your own with each other."
-)
+RENDERED = "rendered"
+"""Instead of a folder of tracks: those of the motions beside the clips."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,21 @@ class Networks:
     video: VideoFeatures | None = None
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a person knows beyond the clips.
+
+    Attributes:
+        joints: folder of the joints an estimator found in each generated clip (see ``joints.read_joints``), named after it, or None.
+        tracks: folder of tracks of each real clip (see ``tracks.given_tracks``), ``RENDERED``, or None.
+        hands: by side, what parameters are posed with and the clips were made with.
+    """
+
+    joints: Path | None = None
+    tracks: Path | str | None = None
+    hands: Mapping[str, HandModel] = field(default_factory=dict)
+
+
 def evaluate(
     generated: list[Path],
     source: ClipSource,
@@ -46,6 +58,7 @@ def evaluate(
     out: Path,
     data: str = "DexYCB",
     label: str = "these clips",
+    given: Given = Given(),
     bars: Bars = no_bars,
 ) -> list[Path]:
     """Measure clips and write a table and JSON.
@@ -57,36 +70,36 @@ def evaluate(
         out: folder of ``evaluation.json`` and ``evaluation.md``.
         data: whose numbers of the paper stand beside, a key of ``PAPER``.
         label: of the row.
+        given: estimated joints and known tracks.
         bars: progress.
 
     Returns:
         The two files.
 
     Raises:
-        ValueError: a clip without a real one, or of a length its real one does not have.
+        ValueError, FileNotFoundError: a clip without a real one, of a length its real one does not have, or without joints or tracks.
     """
     pairs = [(path, partner(path, source.names)) for path in generated]
     if not pairs:
         raise ValueError("Expected at least one generated clip, found none.")
-    progress, scorer = bars("evaluate"), Scorer()
+    joints = None if given.joints is None else {path: find_joints(given.joints, path.stem) for path, _ in pairs}
+    progress, scorer, distances = bars("evaluate"), Scorer(), Distances(networks.latent, networks.video)
     rows: dict[str, dict[str, float | None]] = {}
-    features: dict[str, tuple[list, list]] = {"latent_frechet": ([], []), "fvd": ([], [])}
     for done, (path, name) in enumerate(pairs, start=1):
-        pictures = read_clip(path)[0]
+        pictures, clip = read_clip(path)[0], source.read(name)
         length, height, width = pictures.shape[:3]
-        truth = source.read(name).fitted(width, height, length)
-        rows[path.stem] = measure(pictures, truth, scorer, networks.lpips)
-        for key, network in (("latent_frechet", networks.latent), ("fvd", networks.video)):
-            if network is not None:
-                for values, clip in zip(features[key], (pictures, truth.pictures), strict=True):
-                    values.append(network(clip))
+        fitted = clip.fitted(width, height, length)
+        truth = Truth(fitted.pictures, fitted.conditions, _tracks(given, source, clip, pictures.shape[:3]))
+        hands = None if joints is None else read_joints(joints[path], given.hands)
+        rows[path.stem] = _plain(compare(pictures, truth, scorer, networks.lpips, hands).mean)
+        distances.add(pictures, real=False)
+        distances.add(truth.pictures, real=True)
         progress(done, len(pairs))
-    mean = {key: _mean([row[key] for row in rows.values()]) for key in next(iter(rows.values()))}
-    mean |= {key: frechet(np.array(made), np.array(true)) for key, (made, true) in features.items()}
+    means = {key: _mean([row[key] for row in rows.values()]) for key in next(iter(rows.values()))} | distances.values
     notes = [OFF_SCALE, *([] if scorer.landmarker is not None else [NO_MODEL])]
-    content = {"clips": rows, "mean": mean, "count": len(rows), "paper": PAPER[data], "notes": notes}
+    content = {"clips": rows, "mean": means, "count": len(rows), "paper": PAPER[data], "notes": notes}
     save_json(out / REPORT, content)
-    text = table({f"{label} ({len(rows)})": mean}, data) + "\n" + "\n".join(notes) + "\n"
+    text = table({f"{label} ({len(rows)})": means}, data) + "\n" + "\n".join(notes) + "\n"
     save_bytes(out / TABLE, text.encode())
     log.info("%s", text)
     return [out / TABLE, out / REPORT]
@@ -100,36 +113,23 @@ def partner(path: Path, names: list[str]) -> str:
     return max(fitting, key=len)
 
 
-def measure(pictures: np.ndarray, truth: LabelledClip, scorer: Scorer, lpips: Lpips | None = None) -> dict[str, float | None]:
-    """Measures of one (T, H, W, 3) uint8 clip; None where one cannot be taken."""
-    frames = list(zip(pictures, truth.pictures, strict=True))
-    row: dict[str, float | None] = {
-        "psnr": _mean([psnr(one, two) for one, two in frames if not np.array_equal(one, two)]),
-        "ssim": _mean([ssim(one, two) for one, two in frames]),
-        "motion_fidelity": fidelity(pictures, truth),
-        "lpips": None if lpips is None else lpips(pictures, truth.pictures),
-    }
-    return row | joint_errors(pictures, truth, scorer)
-
-
-def fidelity(pictures: np.ndarray, truth: LabelledClip) -> float | None:
-    """Motion fidelity of points on hand and object of the first frame, followed in both clips."""
-    hands, objects = masks(truth.conditions)
-    points = spread_points((hands | objects)[0], TRACKS) if (hands | objects)[0].any() else np.empty((0, 2))
-    if len(points) == 0 or len(pictures) < 2:
+def _tracks(given: Given, source: ClipSource, clip: LabelledClip, shape: tuple[int, int, int]) -> np.ndarray | None:
+    """Tracks of a real clip, brought to the length and size of the generated one; or None."""
+    if given.tracks is None:
         return None
-    value = motion_fidelity(*(seen_tracks(to_grey(clip), points) for clip in (pictures, truth.pictures)))
-    return value if np.isfinite(value) else None
+    if given.tracks != RENDERED:
+        tracks = given_tracks(Path(given.tracks), clip.name)
+    elif isinstance(source, FolderClips):
+        tracks = rendered_tracks(source, clip.name, clip.conditions, given.hands)
+    else:
+        raise ValueError("Expected a folder of the data command for rendered tracks, found another data set: give a folder of tracks.")
+    return fitted_tracks(tracks, clip.pictures.shape[:3], shape)
 
 
-def joint_errors(pictures: np.ndarray, truth: LabelledClip, scorer: Scorer) -> dict[str, float | None]:
-    """Mean MPJPE and PA-MPJPE in pixels over frames whose hand is found, where the clip has joints."""
-    if scorer.landmarker is None or truth.conditions.joints is None:
-        return {"mpjpe_px": None, "pa_mpjpe_px": None}
-    scores = [scorer.score(picture, expected(truth.conditions, frame)) for frame, picture in enumerate(pictures)]
-    return {"mpjpe_px": _mean([s.pixels for s in scores]), "pa_mpjpe_px": _mean([s.aligned for s in scores])}
+def _plain(row: dict[str, float | None]) -> dict[str, float | None]:
+    """Numbers JSON has: clips that are equal have no PSNR."""
+    return {key: value if value is None or np.isfinite(value) else None for key, value in row.items()}
 
 
 def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+    return mean(np.array([np.nan if value is None else value for value in values]))

@@ -35,6 +35,18 @@ def project(camera: Camera, points: np.ndarray, frame: int = 0) -> tuple[np.ndar
     return pixels, z
 
 
+def unproject(intrinsics: np.ndarray, pixels: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The inverse of ``project``: (T, ..., 2) pixels and (T, ...) metres of camera z to (T, ..., 3) metres, camera frame.
+
+    Args:
+        intrinsics: (3, 3) K, or (T, 3, 3), one a frame.
+        pixels, z: as ``project`` gives them.
+    """
+    k = intrinsics.reshape(-1, *(1,) * (z.ndim - 1), 3, 3)
+    focal, centre = np.stack([k[..., 0, 0], k[..., 1, 1]], axis=-1), k[..., :2, 2]
+    return np.concatenate([(pixels - centre) / focal * z[..., None], z[..., None]], axis=-1)
+
+
 def intrinsics_from_fov(fov: float, width: int, height: int) -> np.ndarray:
     """(3, 3) K of square pixels from the vertical field of view in degrees, optical axis at the picture's centre."""
     if not 0 < fov < 180:

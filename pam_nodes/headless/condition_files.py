@@ -18,6 +18,8 @@ import numpy as np
 from ..conditions.hand_keypoints import HandKeypoints
 from ..conditions.memory import check_fits
 from ..conditions.video import MODALITIES, ConditionVideo
+from ..geometry.camera import Camera
+from ..geometry.camera_build import unproject
 from .clip_files import read_clip
 from .files import read_picture
 from .words import check_word
@@ -77,6 +79,16 @@ def read_conditions(folder: Path, fps: float | None = None, style: str | None = 
         **clips,
     )
     return _labelled(video, folder), about
+
+
+def read_camera(folder: Path) -> Camera:
+    """The camera that filmed a folder of the render or data command; raises ValueError if the folder does not say."""
+    about = _about(folder)
+    try:
+        with np.load(folder / LABELS, allow_pickle=False) as file:
+            return Camera(file["intrinsics"], file["world_to_camera"], int(about["width"]), int(about["height"]))
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"Expected {NAME} and a camera in {folder / LABELS}, found none ({error}): render it again.") from error
 
 
 def digest_of_clip(video: ConditionVideo) -> str:
@@ -142,7 +154,7 @@ def _labelled(video: ConditionVideo, folder: Path) -> ConditionVideo:
         return video
     try:
         with np.load(path, allow_pickle=False) as file:
-            names = (*PER_PIXEL, "joints", "joints_visibility", "joints_sides", "joints_z")
+            names = (*PER_PIXEL, "joints", "joints_visibility", "joints_sides", "joints_z", "intrinsics")
             labels = {name: file[name] for name in names if name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"Expected depth and ids in {path}, could not read it ({error}): delete it or render again.") from error
@@ -154,5 +166,15 @@ def _labelled(video: ConditionVideo, folder: Path) -> ConditionVideo:
     joints = None
     if set(PER_FRAME) <= set(labels):
         sides = tuple(str(side) for side in labels["joints_sides"])
-        joints = HandKeypoints(labels["joints"], labels["joints_visibility"], sides, width, height, labels.get("joints_z"))
+        points = _points(labels, length)
+        joints = HandKeypoints(labels["joints"], labels["joints_visibility"], sides, width, height, labels.get("joints_z"), points)
     return replace(video, **pixels, joints=joints)
+
+
+def _points(labels: dict[str, np.ndarray], length: int) -> np.ndarray | None:
+    """Joints in the camera's frame, of labels that have their depth and the lens of each frame."""
+    lens = labels.get("intrinsics", np.empty(0))
+    lens = lens[:length] if lens.ndim == 3 else lens
+    if "joints_z" not in labels or lens.shape not in ((3, 3), (length, 3, 3)):
+        return None
+    return unproject(lens, labels["joints"], labels["joints_z"])

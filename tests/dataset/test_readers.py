@@ -62,7 +62,8 @@ def test_dexycb_conditions_are_pams(dexycb):
     keypoints = clip.conditions.keypoints
     assert keypoints[0].any(axis=2).sum() == 4 and keypoints[0, 0, 0].tolist() == [70, 17, 145]  # PAM's dot for a missing hand, 1.4
     assert keypoints[1].any(axis=2).sum() > 50 and not keypoints[1, 0, 0].any()
-    assert clip.conditions.joints.sides == ("left",)
+    joints = clip.conditions.joints
+    assert joints.sides == ("left",) and np.isnan(joints.points[0]).all() and (joints.points[1:] == 0.7).all() and (joints.z[0] == -1).all()
     assert clip.prompt == "A hand takes a box." and clip.frame_prompts == ("at first", "at first", "later", "later", "later")
 
 

@@ -94,14 +94,14 @@ def test_joints_are_measured_against_the_labels(tmp_path, skip_for):
     from pam_nodes.assess.score import Scorer
     from pam_nodes.dataset.generate import DataOptions, make_data
     from pam_nodes.dataset.scenes import SceneOptions
-    from pam_nodes.evaluation.measure import joint_errors
+    from pam_nodes.evaluation.compare import Truth, compare
 
     if not available():
         skip_for("litert", "no ai_edge_litert")
     make_data(DataOptions(SceneOptions(("demo:ball",), side="right", length=5, fps=2.0), 1, 5, (256, 192)), tmp_path)
     clip = FolderClips(tmp_path, "all").read("clip_00000")
-    own = joint_errors(clip.pictures, clip, Scorer())
-    off = joint_errors(np.roll(clip.pictures, 12, axis=2), clip, Scorer())
+    truth = Truth(clip.pictures, clip.conditions)
+    own, off = (compare(pictures, truth, Scorer()).mean for pictures in (clip.pictures, np.roll(clip.pictures, 12, axis=2)))
     assert own["mpjpe_px"] is not None and own["mpjpe_px"] < 8 and own["pa_mpjpe_px"] <= own["mpjpe_px"]
     assert off["mpjpe_px"] is None or off["mpjpe_px"] > own["mpjpe_px"] + 4
 

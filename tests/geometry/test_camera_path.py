@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pam_nodes.geometry.camera import Camera
-from pam_nodes.geometry.camera_build import orbit_camera, project
+from pam_nodes.geometry.camera_build import orbit_camera, project, unproject
 from pam_nodes.geometry.camera_lens import field_of_view
 from pam_nodes.geometry.camera_path import MOVES, SHAKE_DEGREES, CameraMove, end_keys, moving_camera, parse_keys
 
@@ -137,3 +137,15 @@ def test_bad_paths_say_why(start):
     with pytest.raises(ValueError, match="between 0 and 180"):
         path_of = CameraMove(parse_keys("100%: fov 190", 9))
         moving_camera(start, TARGET, path_of, 9, 15.0)
+
+
+def test_pixels_and_depth_of_a_zooming_camera_give_the_points_back():
+    camera, rng = orbit_camera([0, 0, 0], 0.8, 30, 40, 45, 96, 64), np.random.default_rng(0)
+    lens = camera.intrinsics * np.array([1.0, 1.3, 1.6, 2.0])[:, None, None]
+    lens[:, 2, 2] = 1
+    points = rng.normal(size=(4, 2, 21, 3)) * 0.05
+    for intrinsics in (lens, camera.intrinsics):
+        zooming = Camera(intrinsics, camera.world_to_camera, 96, 64)
+        pixels, z = (np.stack(parts) for parts in zip(*(project(zooming, points[t], t) for t in range(4)), strict=True))
+        expected = points @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
+        np.testing.assert_allclose(unproject(intrinsics, pixels, z), expected, atol=1e-12)
