@@ -19,7 +19,7 @@ from ..grasp.trajectory import Trajectory
 from ..progress import Progress, silent
 from .distances import Lpips, VideoFeatures, of_kind
 from .joints import hand_errors, trajectory_joints
-from .paper import OFF_SCALE, table
+from .paper import OFF_SCALE, narrow_table
 from .tracks import TRACKS, tracks_from
 
 BRIGHTEST = 64
@@ -229,7 +229,7 @@ def compare_clips(pictures: np.ndarray, reference: np.ndarray, extras: Extras, p
     comparison = compare(pictures, truth, Scorer(), lpips, hands, progress)
     means = comparison.mean
     notes = [OFF_SCALE, *(f"Note: {note}" for note in comparison.notes)]
-    text = table({"this clip": means}, paper) + "\n" + "\n".join(notes)
+    text = narrow_table(means, paper) + "\n" + "\n".join(notes)
     numbers = {name: float("nan") if value is None else value for name, value in means.items()}
     return Report(numbers, comparison.frames["psnr"].tolist(), text, plot(comparison), differences(pictures, reference))
 

@@ -101,9 +101,9 @@ NETWORKS = {"LPIPS": Lpips, "I3D": VideoFeatures}
 """What a person may bring, by the name people know it by."""
 
 
-def load_network(kind: str, path: Path, machine: Machine) -> Lpips | VideoFeatures:
+def load_network(kind: str, path: str | Path, machine: Machine) -> Lpips | VideoFeatures:
     """A network of ``NETWORKS`` from a TorchScript file; raises as ``load_script``."""
-    return NETWORKS[kind](load_script(path, kind, machine), machine)
+    return NETWORKS[kind](load_script(Path(path), kind, machine), machine)
 
 
 def of_kind(network: Lpips | VideoFeatures | None, kind: type[T]) -> T | None:

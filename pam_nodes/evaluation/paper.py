@@ -49,6 +49,16 @@ def table(own: dict[str, dict[str, float | None]], data: str = "DexYCB") -> str:
     rows = {**own, **{f"{name} (paper, {data})": values for name, values in PAPER[data].items()}}
     lines = ["| | " + " | ".join(HEADINGS.values()) + " |", "| --- " * (1 + len(HEADINGS)) + "|"]
     for name, values in rows.items():
-        cells = ["-" if values.get(key) is None else f"{values[key]:.{DIGITS.get(key, 3)}f}" for key in HEADINGS]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines.append(f"| {name} | " + " | ".join(_cell(values, key) for key in HEADINGS) + " |")
     return "\n".join(lines) + "\n"
+
+
+def narrow_table(own: dict[str, float | None], data: str = "DexYCB") -> str:
+    """A Markdown table of one's own measures, a line each, with those of PAM's full model beside; "-" where there is no number."""
+    lines = [f"| | this clip | PAM all (paper, {data}) |", "| --- | --- | --- |"]
+    lines += [f"| {title} | {_cell(own, key)} | {_cell(PAPER[data]['PAM all'], key)} |" for key, title in HEADINGS.items() if key in own]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(values: dict[str, float | None], key: str) -> str:
+    return "-" if values.get(key) is None else f"{values[key]:.{DIGITS.get(key, 3)}f}"

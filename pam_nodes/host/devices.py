@@ -8,6 +8,8 @@ import comfy.ops
 import comfy.utils
 import torch
 
+from ..headless.compute import Machine
+
 DTYPES = [torch.bfloat16, torch.float16, torch.float32]
 WEIGHT_DTYPES = {"default": None, "bf16": torch.bfloat16, "fp16": torch.float16, "fp8_e4m3fn": torch.float8_e4m3fn}
 """What loader nodes offer to keep weights in; "default" leaves it to the host."""
@@ -22,6 +24,11 @@ class Placement:
     offload_device: torch.device
     dtype: torch.dtype
     manual_cast_dtype: torch.dtype | None
+
+
+def measuring() -> Machine:
+    """The host's device for networks that measure, in full numbers; they leave it when they have measured."""
+    return Machine(mm.get_torch_device(), torch.float32, "none", "model")
 
 
 def placement(state_dict: dict[str, torch.Tensor], dtype: torch.dtype | None = None) -> Placement:

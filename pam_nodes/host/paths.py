@@ -9,14 +9,19 @@ MESH_EXTENSIONS = {".obj", ".ply", ".stl", ".glb", ".off"}
 MOTION_EXTENSIONS = {".npz", ".npy", ".json", ".safetensors", ".pkl", ".pickle", ".pt", ".pth"}
 
 
-FOLDERS = {"mano": {".pkl", ".npz", ".safetensors"}, "graspxl": {".pt", ".npz", ".safetensors"}}
+FOLDERS = {
+    "mano": {".pkl", ".npz", ".safetensors"},
+    "graspxl": {".pt", ".npz", ".safetensors"},
+    "metrics": {".pt", ".pth", ".ts", ".torchscript"},
+}
 """Model folders of the pack below ``models``, and the files they take."""
 
-NAMES = {"mano": "MANO_RIGHT and MANO_LEFT", "graspxl": "full_5600_r"}
+NAMES = {"mano": "MANO_RIGHT and MANO_LEFT", "graspxl": "full_5600_r", "metrics": "LPIPS and I3D networks"}
 ADVICE = {
     "mano": "register at https://mano.is.tue.mpg.de, download mano_v1_2 and put the files of its models folder there, "
     "or choose the embedded CC0 hand.",
     "graspxl": "take full_5600_r.pt from raisimGymTorch/data_all/floating_mixed of the GraspXL repository (CC BY-NC 4.0) and put it there.",
+    "metrics": "export LPIPS with torch.jit.trace, or take the i3d_torchscript.pt that FVD code shares, and put it there.",
 }
 
 

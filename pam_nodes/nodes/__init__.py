@@ -22,6 +22,7 @@ MODULES = (
     "appearance",
     "appearance_tools",
     "assess",
+    "compare",
     "motion",
     "motion_clip",
     "mini",

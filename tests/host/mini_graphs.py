@@ -13,7 +13,7 @@ def shipped(name: str, object_info: dict) -> dict:
     return convert(json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8")), object_info)
 
 
-def node(kind: str, **inputs) -> dict:
+def node(kind: str, /, **inputs) -> dict:
     return {"class_type": kind, "inputs": inputs}
 
 

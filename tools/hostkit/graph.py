@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .convert import SIMPLE_WIDGETS, declared, default, has_control
+from .convert import MUTED, SIMPLE_WIDGETS, declared, default, has_control
 
 COLORS = {"pose": "#3f789e", "conditions": "#8a5a9e", "appearance": "#88A868", "motion": "#b58b3a", "data": "#777777"}
 
@@ -57,6 +57,10 @@ class Graph:
         for name, output in zip(info["output_name"], info["output"], strict=True):
             data["outputs"].append({"name": name, "type": output, "links": []})
         return Node(data, list(zip(info["output_name"], info["output"], strict=True)))
+
+    def mute(self, node: Node) -> None:
+        """Leave a node out of runs until a person switches it on."""
+        node.data["mode"] = MUTED
 
     def note(self, text: str, at: tuple[int, int], size: tuple[int, int]) -> None:
         """Place a Markdown note."""

@@ -2,6 +2,7 @@
 
 from .appearance import flux_dev, seeds_and_pick, with_lora
 from .assess import pick_and_check
+from .compare import compare_clips
 from .conditions import studio
 from .motion import from_photo, full_weights, long, wan_vace
 from .pam import full, mini
@@ -20,6 +21,7 @@ WORKFLOWS = {
     "appearance_seeds_and_pick": seeds_and_pick,
     "appearance_with_lora": with_lora,
     "pick_and_check": pick_and_check,
+    "compare_clips": compare_clips,
     "motion_cogvideox_pam": full_weights,
     "motion_from_photo": from_photo,
     "motion_long": long,

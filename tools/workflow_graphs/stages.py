@@ -35,10 +35,10 @@ def pose_stage(g: Graph, length: int, fps: float, lift: float) -> Node:
     return motion
 
 
-def condition_stage(g: Graph, motion: Node, width: int, height: int) -> tuple[Node, Node]:
+def condition_stage(g: Graph, motion: Node, width: int, height: int, skin: str = "medium") -> tuple[Node, Node]:
     """Camera and rendering; returns camera and conditions."""
     camera = g.add("PAMHOICamera", (1040, 0), (300, 340), mode="auto-frame", width=width, height=height, trajectory=motion[0], margin=0.06)
-    conditions = g.add("PAMRenderConditions", (1040, 400), (300, 300), trajectory=motion[0], camera=camera[0])
+    conditions = g.add("PAMRenderConditions", (1040, 400), (300, 300), trajectory=motion[0], camera=camera[0], skin=skin)
     for index, name in enumerate(("depth", "segmentation", "keypoints", "preview")):
         place = (1370 + 305 * (index % 2), 490 * (index // 2))
         g.add("PreviewImage", place, (290, 430), "Shaded" if name == "preview" else name.capitalize(), images=conditions[name])
