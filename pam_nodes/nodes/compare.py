@@ -69,7 +69,7 @@ class PAMCompareClips(io.ComfyNode):
     def execute(
         cls, images, reference, paper, conditions=None, lpips=None, estimated_hands=None, tracks=None
     ) -> io.NodeOutput:
-        from ..evaluation.compare import Extras, compare_clips
+        from ..evaluation.report import Extras, compare_clips
         from ..host.progress import reporter
         from .tensors import array, bytes_of, image
 

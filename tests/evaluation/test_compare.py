@@ -13,8 +13,9 @@ from pam_nodes.assess.score import Scorer
 from pam_nodes.conditions.film import film
 from pam_nodes.conditions.pack import masks, pack_images
 from pam_nodes.conditions.render import motion_points
-from pam_nodes.evaluation.compare import BRIGHTEST, Extras, Truth, compare, compare_clips, differences, truth_of
+from pam_nodes.evaluation.compare import Truth, compare, truth_of
 from pam_nodes.evaluation.distances import LatentFeatures, Lpips, describe, frechet, load_network, video_distances
+from pam_nodes.evaluation.report import BRIGHTEST, Extras, compare_clips, differences
 from pam_nodes.evaluation.tracks import TRACKS
 from pam_nodes.geometry.camera_build import auto_frame
 from pam_nodes.grasp.edit import offset

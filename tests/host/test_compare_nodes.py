@@ -1,5 +1,7 @@
 """Clips compared with the truth in the host: numbers by their definitions, networks from the model folder, lists of clips."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,12 @@ import torch
 from hostkit.client import NodeFailed, PromptRejected
 from pam_nodes.assess.landmarks import available
 from pam_nodes.evaluation.distances import frechet
+from pam_nodes.evaluation.joints import trajectory_joints
+from pam_nodes.geometry.camera_build import orbit_camera
+from pam_nodes.grasp.edit import offset
+from pam_nodes.recordings.write import write_motion
 from tests.evaluation.test_evaluation import Distance, Video
+from tests.grasp.motions import walk
 
 from .mini_graphs import find, node, shipped
 from .test_condition_nodes import filmed, probe
@@ -70,6 +77,43 @@ def test_numbers_are_those_of_the_pictures(run_prompt, probed, scene, networks):
     assert not got["same.difference"][..., 0].any() and got["other.difference"].max() > 0.5
     if available():
         assert np.isnan(got["other.mpjpe_px"]) and "not looked for" not in got["same.report"]
+
+
+def test_joints_of_an_estimator(run_prompt, probed, host):
+    """Hands in HaMeR's file, in the axes of the camera that films the true motion: no error; those of another pose have one."""
+    camera = orbit_camera([0.0, 0.0, 0.2], 0.9, 20.0, 30.0, 40.0, 96, 64)
+    true = walk(5, speed=0.2)
+    fingers = replace(true.hands[0].pose, hand_pose=true.hands[0].pose.hand_pose * 0.5)
+    other = replace(true, hands=(replace(true.hands[0], pose=fingers),))
+    folder = host.base / "input" / "motion"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"true.npz": write_motion(true, "pam npz")[1]}
+    files |= {f"{name}.npz": write_motion(offset(motion, camera.world_to_camera), "hamer npz")[1] for name, motion in
+              (("same", true), ("bent", other))}  # fmt: skip
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    view = dict(mode="orbit", width=96, height=64, fov=40.0, azimuth=20.0, elevation=30.0, margin=0.08, distance=0.9)
+    options = filmed(preview=True)
+    prompt = {
+        "hand": options["1"],
+        "true": loaded("motion/true.npz", ground=False, recenter=False),
+        "camera": node("PAMHOICamera", **view, target_x=0.0, target_y=0.0, target_z=0.2),
+        "film": node("PAMRenderConditions", **{**options["6"]["inputs"], "trajectory": ["true", 0], "camera": ["camera", 0]}),
+    }
+    for name in ("same", "bent"):
+        prompt |= {f"{name}_hands": loaded(f"motion/{name}.npz")}
+        prompt[name] = compared(["film", 6], ["film", 6], conditions=["film", 0], estimated_hands=[f"{name}_hands", 0])
+    got = fetched(run_prompt, probed, prompt, {"same": ("same", 8), "same_pa": ("same", 9), "bent": ("bent", 8)})
+    assert got["same"] == pytest.approx(0, abs=0.01) and got["same_pa"] == pytest.approx(0, abs=0.01)
+    joints = [trajectory_joints(motion)["right"].astype(float) for motion in (true, other)]
+    apart = np.subtract(*(part - part[:, :1] for part in joints))
+    assert got["bent"] == pytest.approx(1000 * np.linalg.norm(apart, axis=2).mean(), rel=1e-3)
+
+
+def loaded(file: str, **changes) -> dict:
+    """*Load Recorded Motion* in the file's axes."""
+    values = dict(up_axis="z", ground=True, recenter=True, fps=0.0, betas="use", dataset_betas="", fix_pinky=False)
+    return node("PAMLoadRecordedMotion", motion_file=file, hand=["hand", 0], **{**values, **changes})
 
 
 def test_psnr_of_each_frame(run_prompt, probed, scene):

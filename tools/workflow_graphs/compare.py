@@ -61,7 +61,7 @@ def _clips(g: Graph, prompt: Node, conditions: Node) -> Node:
         positive=positive[0], negative=negative[0], vae=video["VAE"], start_image=conditions["preview"], **SIZE, length=17,
     )  # fmt: skip
     model = g.add(
-        "PAMApplyHOIControlCogVideoX", (2020, 690), (300, 200),
+        "PAMApplyHOIControlCogVideoX", (2360, 700), (300, 280),
         model=video["MODEL"], model_patch=video["MODEL_PATCH"], vae=video["VAE"], conditions=conditions[0],
     )  # fmt: skip
     latent = g.add(
@@ -69,7 +69,7 @@ def _clips(g: Graph, prompt: Node, conditions: Node) -> Node:
         model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=prompt["seeds"], steps=20, cfg=1.0,
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
-    g.note(CLIP_NOTE, (2360, 700), (300, 190))
+    g.note(CLIP_NOTE, (2020, 790), (300, 190))
     g.group("3 Clips", (2000, -80), (680, 1080), "motion")
     return g.add("VAEDecode", (2360, 330), (300, 60), samples=latent[0], vae=video["VAE"])
 
