@@ -70,7 +70,7 @@ def _clips(g: Graph, prompt: Node, conditions: Node) -> Node:
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
     g.note(CLIP_NOTE, (2020, 790), (300, 190))
-    g.group("3 Clips", (2000, -80), (680, 1080), "motion")
+    g.group("3 Clips", (2000, -80), (680, 1220), "motion")
     return g.add("VAEDecode", (2360, 330), (300, 60), samples=latent[0], vae=video["VAE"])
 
 
