@@ -131,19 +131,20 @@ class NumbaDrawer(NumpyDrawer):
 
 def store_view(frames: Frames, row: int, view: View) -> None:
     """Write one frame; normals as colours: x right, y up, z to the viewer."""
-    store(frames, row, view.surface.pixels, view.surface.z, view.instance)
+    hit = view.surface.hit
+    store(frames, row, hit, view.surface.z, view.instance)
     if frames.normals is not None:
         colors = np.empty(view.normals.shape, np.uint8)
         for k, sign in enumerate((127.5, -127.5, -127.5)):
-            colors[:, k] = view.normals[:, k] * np.float32(sign) + np.float32(128)
-        hit = np.zeros(frames.normals[row].shape[:2], bool).reshape(-1)
-        hit[view.surface.pixels] = True
-        as_pixels(frames.normals[row])[hit] = as_pixels(colors)  # three times faster than with an index
+            value = view.normals[:, k] * np.float32(sign)
+            value += np.float32(128)
+            colors[:, k] = value
+        as_pixels(frames.normals[row])[hit] = as_pixels(colors)
 
 
-def store(frames: Frames, row: int, pixels: np.ndarray, z: np.ndarray, instance: np.ndarray) -> None:
-    """Write depth and ids of one frame where they are wanted."""
+def store(frames: Frames, row: int, hit: np.ndarray, z: np.ndarray, instance: np.ndarray) -> None:
+    """Write depth and ids of the pixels that were hit, (H * W,) bool, where they are wanted."""
     if frames.depth is not None:
-        frames.depth[row].reshape(-1)[pixels] = z
+        frames.depth[row].reshape(-1)[hit] = z
     if frames.instance_ids is not None:
-        frames.instance_ids[row].reshape(-1)[pixels] = instance
+        frames.instance_ids[row].reshape(-1)[hit] = instance

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from .transform import F, rotate, transform
+from .transform import F, cross, rotate, transform
 
 CREASE = np.radians(40.0)
 """Faces that meet at a larger angle have an edge between them, not a rounded one."""
@@ -50,14 +51,41 @@ class MeshTrack:
         out[:] = points.T
         return out.T
 
-    def normals_at(self, frame: int, index: np.ndarray, world_to_camera: np.ndarray) -> np.ndarray:
-        """(3, len(index)) float32: some normals of one frame, seen from a (4, 4) pose."""
-        normals = self.normals if self.poses is not None else self.normals[frame]
-        return rotate(self.pose(frame, world_to_camera), normals.take(index, axis=0)).T
+    def corner_normals(self, frame: int, faces: np.ndarray, world_to_camera: np.ndarray) -> np.ndarray:
+        """(3, 3, len(faces)) float32: coordinates of the normals at each corner of some faces, seen from a (4, 4) pose."""
+        index, normals = self._columns
+        index = index.take(faces, axis=1)
+        normals = (normals if self.poses is not None else self.normals[frame].T).take(index.ravel(), axis=1)
+        return rotate(self.pose(frame, world_to_camera), normals.T).T.reshape(3, *index.shape)
+
+    @cached_property
+    def _columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """``normal_faces`` and, of a rigid mesh, ``normals``, each column in one piece."""
+        normals = self.normals if self.poses is not None else np.empty((0, 3), F)
+        return np.ascontiguousarray(self.normal_faces.T), np.ascontiguousarray(normals.T)
 
     def rotation(self, frame: int, world_to_camera: np.ndarray) -> np.ndarray:
         """(3, 3) rotation of ``normals`` to the camera."""
         return self.pose(frame, world_to_camera)[:3, :3]
+
+    @cached_property
+    def planes(self) -> np.ndarray:
+        """(4, F) float32 of a rigid mesh: outward normals n and offsets d of the faces; a point p before a face has n . p > d."""
+        a, b, c = (np.asarray(self.vertices, F).take(corner, axis=0).T for corner in self.faces.T)
+        normals = np.stack(cross(b - a, c - a))
+        return np.concatenate([normals, (normals * a).sum(axis=0, keepdims=True)])
+
+    def away(self, frame: int, world_to_camera: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+        """(F,) bool, the faces whose clockwise side the camera sees, but for rounding; vertices: (V, 3) of the frame, seen from it."""
+        if self.poses is None:
+            a, b, c = (vertices.T.take(corner, axis=1) for corner in self.faces.T)
+            return sum(p * q for p, q in zip(a, cross(b, c), strict=True)) >= 0
+        x, y, z = np.linalg.inv(self.pose(frame, world_to_camera))[:3, 3].astype(F)
+        nx, ny, nz, offset = self.planes
+        side = nx * x
+        side += ny * y
+        side += nz * z
+        return side <= offset
 
     def pose(self, frame: int, world_to_camera: np.ndarray | None) -> np.ndarray | None:
         """Frame of ``vertices`` to the camera (to the world without one); None where they are the same."""

@@ -20,9 +20,15 @@ KINDS = (F, np.uint8, np.uint8)
 
 
 def rasterize(
-    vertices: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray, width: int, height: int, buffer: np.ndarray | None = None
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    intrinsics: np.ndarray,
+    width: int,
+    height: int,
+    buffer: np.ndarray | None = None,
+    away: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Like ``raster.rasterize``."""
+    """Like ``raster.rasterize``; which faces are seen from behind costs nothing to find out here."""
     buffer = np.empty(height * width, np.int64) if buffer is None else buffer
     buffer.fill(EMPTY)
     vertices, faces, owners = clip_near(vertices, faces)
@@ -33,7 +39,7 @@ def rasterize(
 
 def normals(scene, surface: Surface, vertices: np.ndarray, frame: int, camera: Camera) -> np.ndarray:
     """Like ``scene.numpy_normals``."""
-    result = np.empty((3, len(surface.pixels)), F)
+    result = np.empty((3, len(surface.z)), F)
     matrices = _matrices(scene, surface.hit_faces, vertices, frame, camera)
     kernels.normal_vectors(surface.pixels, surface.slot, matrices, *_rays(camera), result)
     return result.T

@@ -95,9 +95,8 @@ def coverage(
     result = np.empty((total, camera.height, camera.width), np.float32)
 
     def draw(t: int) -> None:
-        row, column = np.divmod(scene.visible(t, fine)[0], fine.width)
-        hits = np.bincount(row // supersample * camera.width + column // supersample, minlength=camera.width * camera.height)
-        result[t] = hits.reshape(result[t].shape) / supersample**2
+        hit = scene.visible(t, fine)[0].reshape(camera.height, supersample, camera.width, supersample)
+        result[t] = hit.mean(axis=(1, 3))
 
     with in_order(draw, total) as drawn:
         for done, _ in enumerate(drawn, start=1):

@@ -36,10 +36,12 @@ class Loops:
     Attributes:
         rasterize: ``raster.rasterize`` or its equal.
         normals: ``numpy_normals`` or its equal.
+        ordered: whether ``rasterize`` is faster if it is told which faces are seen from behind.
     """
 
     rasterize: Callable[..., np.ndarray]
     normals: Callable[..., np.ndarray]
+    ordered: bool = False
 
 
 class Scene:
@@ -80,9 +82,18 @@ class Scene:
             low, high = np.minimum(low, vertices.min(axis=0)), np.maximum(high, vertices.max(axis=0))
         return (low + high) / 2, float(np.linalg.norm(high - low) / 2)
 
-    def keys(self, vertices: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> np.ndarray:
-        """Visibility buffer of camera-frame vertices, see ``rasterize``; this thread's next call overwrites it."""
-        return self.loops.rasterize(vertices, self.faces, intrinsics, width, height, self.buffer(width * height))
+    def keys(
+        self, frame: int, world_to_camera: np.ndarray, intrinsics: np.ndarray, width: int, height: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """``vertices`` of a frame and its visibility buffer, see ``rasterize``; this thread's next call overwrites the buffer."""
+        vertices = self.vertices(frame, world_to_camera)
+        away = self._away(frame, world_to_camera, vertices) if self.loops.ordered else None
+        return vertices, self.loops.rasterize(vertices, self.faces, intrinsics, width, height, self.buffer(width * height), away)
+
+    def _away(self, frame: int, world_to_camera: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+        """(F,) bool, which faces are seen from behind."""
+        ends = zip(self.tracks, self.first_vertex, self.first_vertex[1:], strict=False)
+        return np.concatenate([track.away(frame, world_to_camera, vertices[low:high]) for track, low, high in ends])
 
     def buffer(self, size: int) -> np.ndarray:
         """(size,) int64 scratch memory of this thread."""
@@ -92,17 +103,15 @@ class Scene:
         return buffer
 
     def visible(self, frame: int, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Flat index, float32 z and instance id of each pixel that sees something."""
+        """(H * W,) bool, the pixels that see something, and the float32 z and instance id of each."""
         camera = camera.still(frame)
-        vertices = self.vertices(frame, camera.at(frame))
-        pixels, faces, z = seen(self.keys(vertices, camera.intrinsics, camera.width, camera.height))
-        return pixels, z, self.face_instance.take(faces)
+        hit, faces, z = seen(self.keys(frame, camera.at(frame), camera.intrinsics, camera.width, camera.height)[1])
+        return hit, z, self.face_instance.take(faces)
 
     def view(self, frame: int, camera: Camera) -> View:
         """Like ``visible``, with normals and points."""
         camera = camera.still(frame)
-        vertices = self.vertices(frame, camera.at(frame))
-        buffer = self.keys(vertices, camera.intrinsics, camera.width, camera.height)
+        vertices, buffer = self.keys(frame, camera.at(frame), camera.intrinsics, camera.width, camera.height)
         surface = resolve(buffer, vertices, self.faces, camera.intrinsics, camera.width)
         return View(surface, self.face_instance.take(surface.faces), self.loops.normals(self, surface, vertices, frame, camera))
 
@@ -111,10 +120,8 @@ class Scene:
         normals = np.empty((3, 3, len(faces)), np.float32)
         ends = np.searchsorted(faces, self.first_face)
         for track, first, low, high in zip(self.tracks, self.first_face, ends, ends[1:], strict=False):
-            corners = track.normal_faces.take(faces[low:high] - first, axis=0).T
-            turned = track.normals_at(frame, corners.ravel(), world_to_camera)
-            normals[:, :, low:high] = turned.reshape(3, *corners.shape).swapaxes(0, 1)
-        return [corner.T for corner in normals]
+            normals[:, :, low:high] = track.corner_normals(frame, faces[low:high] - first, world_to_camera)
+        return [corner.T for corner in normals.swapaxes(0, 1)]
 
 
 def numpy_normals(scene: Scene, surface: Surface, vertices: np.ndarray, frame: int, camera: Camera) -> np.ndarray:
@@ -122,4 +129,4 @@ def numpy_normals(scene: Scene, surface: Surface, vertices: np.ndarray, frame: i
     return surface_normals(surface, scene.corner_normals(surface.hit_faces, frame, camera.at(frame)))
 
 
-NUMPY = Loops(rasterize, numpy_normals)
+NUMPY = Loops(rasterize, numpy_normals, ordered=True)

@@ -104,10 +104,10 @@ class Lamp:
     def shadow_map(self, scene: Scene, frame: int) -> np.ndarray:
         """(SHADOW_TEXELS, SHADOW_TEXELS) float32 distance along the light to the first surface, infinite where there is none."""
         intrinsics = np.array([[self.focal, 0, self.middle], [0, self.focal, self.middle], [0, 0, 1]])
-        keys = scene.keys(scene.vertices(frame, self.pose), intrinsics, SHADOW_TEXELS, SHADOW_TEXELS)
+        keys = scene.keys(frame, self.pose, intrinsics, SHADOW_TEXELS, SHADOW_TEXELS)[1]
         depth = np.full(len(keys), np.inf, F)
-        pixels, _, z = seen(keys)
-        depth[pixels] = z
+        hit, _, z = seen(keys)
+        depth[hit] = z
         return depth.reshape(SHADOW_TEXELS, SHADOW_TEXELS)
 
     def texels(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

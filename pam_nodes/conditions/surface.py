@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from .raster import seen
-from .transform import F
+from .transform import F, cross
 
 THIN = F(0.01)
 """Pixels. A face seen thinner than this has one normal: across it, weights are mostly rounding."""
-BLOCK = 1 << 14
+BLOCK = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Surface:
     """What the hit pixels of one frame see. N is their number; camera frame, OpenCV axes.
 
     Attributes:
-        pixels: (N,) int64 flat pixel index, row * width + column.
+        hit: (height * width,) bool, the pixels that see something.
         faces: (N,) int64 face index.
         z: (N,) float32 metres along the optical axis.
         hit_faces: (U,) int64 the different faces among ``faces``, ascending.
@@ -32,7 +32,7 @@ class Surface:
         width: of the picture, pixels.
     """
 
-    pixels: np.ndarray
+    hit: np.ndarray
     faces: np.ndarray
     z: np.ndarray
     hit_faces: np.ndarray
@@ -43,10 +43,15 @@ class Surface:
     width: int
 
     @cached_property
+    def pixels(self) -> np.ndarray:
+        """(N,) int64 flat pixel index, row * width + column."""
+        return np.flatnonzero(self.hit)
+
+    @cached_property
     def rays(self) -> np.ndarray:
         """(N, 3) float32 direction through the pixel centre with z = 1, so that ``z * rays`` is the point."""
-        v = self.pixels // self.width
-        return pixel_rays(self.pixels - v * self.width, v, self.intrinsics)
+        columns, rows = _grid(self.width, len(self.hit) // self.width)
+        return pixel_rays(columns[self.hit], rows[self.hit], self.intrinsics)
 
     @cached_property
     def front(self) -> np.ndarray:
@@ -66,14 +71,14 @@ class Surface:
 
 def resolve(buffer: np.ndarray, vertices: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray, width: int) -> Surface:
     """Turn a visibility buffer into surface points, for the hit pixels only (arguments as in ``raster.rasterize``)."""
-    pixels, hit, z = seen(buffer)
+    hit, seen_faces, z = seen(buffer)
     mark = np.zeros(len(faces), bool)
-    mark[hit] = True
+    mark[seen_faces] = True
     unique = np.nonzero(mark)[0]
     slots = np.empty(len(faces), np.int64)
     slots[unique] = np.arange(len(unique))
     corners = tuple(vertices.T.take(corner.take(unique), axis=1) for corner in faces.T)
-    return Surface(pixels, hit, z, unique, slots.take(hit), corners, weight_forms(*corners), intrinsics, width)
+    return Surface(hit, seen_faces, z, unique, slots.take(seen_faces), corners, weight_forms(*corners), intrinsics, width)
 
 
 def weight_forms(a: Sequence[np.ndarray], b: Sequence[np.ndarray], c: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,8 +113,8 @@ def surface_normals(surface: Surface, corner_normals: Sequence[np.ndarray]) -> n
     longest = np.sqrt(np.maximum(((b - a) ** 2).sum(axis=0), ((c - a) ** 2).sum(axis=0)))
     thin = np.abs((a * whole).sum(axis=0)) * F(surface.intrinsics[0, 0]) < THIN * a[2] * a[2] * longest
     matrix[:, :, thin] = ((n0 + n1 + n2)[:, None] * whole)[:, :, thin]
-    normals = np.empty((3, len(surface.pixels)), F)
-    for start in range(0, len(surface.pixels), BLOCK):
+    normals = np.empty((3, len(surface.z)), F)
+    for start in range(0, len(surface.z), BLOCK):
         block = slice(start, start + BLOCK)
         slot, rays, vectors = surface.slot[block], surface.rays[block], normals[:, block]
         scale, spare = np.zeros((2, len(slot)), F)
@@ -136,15 +141,18 @@ def along(
     return value
 
 
+@lru_cache(maxsize=2)
+def _grid(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """(height * width,) float32 column and row of every pixel of a picture."""
+    rows, columns = np.mgrid[:height, :width].astype(F)
+    return columns.ravel(), rows.ravel()
+
+
 def pixel_rays(u: np.ndarray, v: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
     """(N, 3) float32 directions, z = 1, through the pixel centres (u, v); integer centres."""
     fx, fy, cx, cy = (F(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
     rays = np.ones((3, len(u)), F)
-    np.divide(u.astype(F) - cx, fx, out=rays[0])
-    np.divide(v.astype(F) - cy, fy, out=rays[1])
+    for ray, at, centre, focal in ((rays[0], u, cx, fx), (rays[1], v, cy, fy)):
+        np.subtract(at.astype(F, copy=False), centre, out=ray)
+        ray /= focal
     return rays.T
-
-
-def cross(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> np.ndarray:
-    """(3, N) cross products of vectors given by their coordinates."""
-    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 F = np.float32
@@ -36,3 +38,8 @@ def rotate(matrix: np.ndarray, vectors: np.ndarray, out: np.ndarray | None = Non
     linear = np.eye(4)
     linear[:3, :3] = matrix[:3, :3]
     return transform(linear, vectors, out)
+
+
+def cross(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> np.ndarray:
+    """(3, N) cross products of vectors given by their coordinates."""
+    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])

@@ -5,6 +5,7 @@ The rules are those of ``raster``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,65 +18,44 @@ LEAST = F(1e-30)
 """Twice the area, square pixels, from which on a triangle can be seen; the inverse of anything less is no number to count with."""
 FAR = F(1e30)
 """Columns farther than any edge: added to where an edge is no bound."""
-BLOCK = 1 << 15
-"""Faces that are looked at together, so that work stays in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """Triangles and the pixels around them, K of them. Float32 unless said.
+    """Triangles and the pixels around them, K of them.
 
     Attributes:
-        left, top, width, height: (K,) box of pixels; width and height are one less than the number of columns and rows.
-        x1, x2, y1, y2: (K,) from the first corner to the second and third, pixels.
-        du, dv: (K,) from the first corner to (left, top).
-        area: (K,) twice the area, positive where the clockwise side is seen: the far side of a closed mesh, or the inside of an open one.
-        inverse_depths: three (K,) of the corners.
+        table: (14, K) float32, in one piece as whole tables are moved faster than their rows one by one:
+            left, top, width, height: box of pixels; width and height are one less than the number of columns and rows;
+            inverse depths of the three corners;
+            x1, x2, y1, y2: from the first corner to the second and third, pixels; du, dv: from the first corner to (left, top);
+            twice the area, positive where the clockwise side is seen: the far side of a closed mesh, or the inside of an open one.
         owner: (K,) int64 face index.
-        near, far: int64 index of those that may hold a pixel centre, by the side that is seen.
+        kept: int64 index of those that may hold a pixel centre.
     """
 
-    left: np.ndarray
-    top: np.ndarray
-    width: np.ndarray
-    height: np.ndarray
-    x1: np.ndarray
-    x2: np.ndarray
-    y1: np.ndarray
-    y2: np.ndarray
-    du: np.ndarray
-    dv: np.ndarray
-    area: np.ndarray
-    inverse_depths: tuple[np.ndarray, np.ndarray, np.ndarray]
+    table: np.ndarray
     owner: np.ndarray
-    near: np.ndarray
-    far: np.ndarray
+    kept: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Triangles:
-    """Triangles ready to be drawn, the tallest first; K is their number. Float32 unless said.
+    """Triangles ready to be drawn, K of them. Float32 unless said.
 
     Attributes:
-        left, top, width, height, owner: as in ``Boxes``.
-        crossing, step: (3, K) column, from left, where the row at top meets each edge, and how far that moves from row to row.
-        closes: (3, K) ``-FAR`` where the inside lies left of the edge, else 0.
-        w, w_u, w_v: (K,) inverse depth at (left, top) and its slopes.
-        least, most: (K,) inverse depth of the farthest and of the nearest corner.
+        width, height: (K,) as in ``Boxes``.
+        edges: (3, 3, K), for each edge: the column, from left, where the row at top meets it; how far that moves from row to row; and
+            ``-FAR`` where the inside lies left of it, else 0.
+        table: (8, K): how much the inverse depth changes from row to row; left; top; nothing; its change from column to column; itself at
+            (left, top); that of the farthest corner; and of the nearest.
+        owner: (K,) int64.
     """
 
-    left: np.ndarray
-    top: np.ndarray
     width: np.ndarray
     height: np.ndarray
-    crossing: np.ndarray
-    step: np.ndarray
-    closes: np.ndarray
-    w: np.ndarray
-    w_u: np.ndarray
-    w_v: np.ndarray
-    least: np.ndarray
-    most: np.ndarray
+    edges: np.ndarray
+    table: np.ndarray
     owner: np.ndarray
 
 
@@ -120,93 +100,146 @@ def _at_near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return point
 
 
-def holding_centres(x: np.ndarray, y: np.ndarray, corners: tuple[np.ndarray, ...], width: int, height: int) -> np.ndarray:
+def cells(x: np.ndarray, y: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Where points (V,) lie among pixel centres: ``_cells`` of the row in the high half of a number, of the column in the low half."""
+    kind = np.int32 if max(width, height) < 1 << 14 else np.int64
+    packed = _cells(y, height).astype(kind)
+    packed <<= 4 * packed.itemsize
+    packed |= _cells(x, width).astype(kind)
+    return packed
+
+
+def holding_centres(cells: np.ndarray, corners: Sequence[np.ndarray]) -> np.ndarray:
     """Faces whose box holds a pixel centre of the picture: most triangles of a fine mesh do not, and cost nothing from here on."""
-    kind, shift = (np.int32, 16) if max(width, height) < 1 << 14 else (np.int64, 32)
-    cells = _cells(y, height).astype(kind) << shift | _cells(x, width).astype(kind)
-    column = kind((1 << shift) - 1)
-    on_centre = kind(1 << shift | 1)
-    kept = [np.empty(0, np.int64)]
-    for first in range(0, len(corners[0]), BLOCK):
-        a, b, c = (cells.take(corner[first : first + BLOCK]) for corner in corners)
-        b ^= a
-        c ^= a
-        # Either way, three corners in one gap between centres hold none; a corner on a centre has an even cell.
-        differ = b | c | (~a & on_centre)
-        kept.append(first + np.flatnonzero(((differ & column) != 0) & (differ > column)))
-    return np.concatenate(kept)
+    kind, half = cells.dtype.type, 4 * cells.itemsize
+    column = kind((1 << half) - 1)
+    on_centre = kind(1 << half | 1)
+    a, b, c = (cells.take(corner) for corner in corners)
+    b ^= a
+    c ^= a
+    b |= c
+    # Either way, three corners in one gap between centres hold none; a corner on a centre has an even cell.
+    b |= np.bitwise_and(np.invert(a, out=a), on_centre, out=a)
+    return (((b & column) != 0) & (b > column)).nonzero()[0]
 
 
 def _cells(coordinate: np.ndarray, size: int) -> np.ndarray:
     """Where coordinates lie among pixel centres: 2 n + 2 on centre n of 0..size - 1, the odd number between in a gap, the ends beyond."""
     limited = np.minimum(np.maximum(coordinate, F(-0.5)), F(size - 0.5))
-    return np.floor(limited) + np.ceil(limited) + F(2)
+    cells = np.floor(limited)
+    cells += np.ceil(limited, out=limited)
+    cells += F(2)
+    return cells
 
 
-def _box(corners: list[np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """First pixel centre between three coordinates within 0..size - 1, and how far the last is from it; negative when there is none."""
-    a, b, c = corners
-    low = np.ceil(np.minimum(np.minimum(a, b), c))
-    high = np.floor(np.maximum(np.maximum(a, b), c))
-    np.maximum(low, 0, out=low)
-    np.minimum(high, size - 1, out=high)
-    high -= low
-    return low, high
+def turned_away(x: np.ndarray, y: np.ndarray, corners: Sequence[np.ndarray]) -> np.ndarray:
+    """(F,) bool, triangles that are seen from behind."""
+    return _area(*(v.take(corner) for v in (x, y) for corner in corners)) > 0
 
 
-def boxed(x: np.ndarray, y: np.ndarray, w: np.ndarray, corners: list[np.ndarray], owner: np.ndarray, width: int, height: int) -> Boxes:
-    """Boxes of triangles with corners (K,) among the projected points."""
-    (x0, x1, x2), (y0, y1, y2) = ([v.take(k) for k in corners] for v in (x, y))
-    left, columns = _box([x0, x1, x2], width)
-    top, rows = _box([y0, y1, y2], height)
+def _area(x0: np.ndarray, x1: np.ndarray, x2: np.ndarray, y0: np.ndarray, y1: np.ndarray, y2: np.ndarray) -> np.ndarray:
+    """Twice the area of triangles; x1, x2, y1 and y2 become those seen from the first corner."""
     for coordinate, origin in ((x1, x0), (x2, x0), (y1, y0), (y2, y0)):
         coordinate -= origin
-    du, dv = left - x0, top - y0
-    area = x1 * y2 - x2 * y1
-    held = (columns + rows > 0) | _may_hold(x1, x2, y1, y2, du, dv, area)
-    near, far = np.flatnonzero(held & (area <= -LEAST)), np.flatnonzero(held & (area >= LEAST))
-    depths = tuple(w.take(k) for k in corners)
-    return Boxes(left, top, columns, rows, x1, x2, y1, y2, du, dv, area, depths, owner, near, far)
+    area = x1 * y2
+    area -= x2 * y1
+    return area
 
 
-def set_up(boxes: Boxes, which: np.ndarray) -> Triangles:
+def _box(a: np.ndarray, b: np.ndarray, c: np.ndarray, size: int, first: np.ndarray, more: np.ndarray) -> np.ndarray:
+    """How far the last pixel centre between three coordinates is from the first; which centre within 0..size - 1 is, and more of them."""
+    np.ceil(np.minimum(np.minimum(a, b, out=first), c, out=first), out=first)
+    np.floor(np.maximum(np.maximum(a, b, out=more), c, out=more), out=more)
+    whole = more - first
+    np.maximum(first, 0, out=first)
+    np.minimum(more, size - 1, out=more)
+    more -= first
+    return whole
+
+
+def boxed(
+    x: np.ndarray, y: np.ndarray, w: np.ndarray, corners: list[np.ndarray], owner: np.ndarray, width: int, height: int
+) -> Boxes:
+    """Boxes of triangles with corners (K,) among the projected points."""
+    table = np.empty((14, len(owner)), F)
+    left, top, columns, rows, w0, w1, w2, x1, x2, y1, y2, du, dv, area = table
+    x0, y0 = np.empty_like(left), np.empty_like(left)
+    for value, targets in ((x, (x0, x1, x2)), (y, (y0, y1, y2)), (w, (w0, w1, w2))):
+        for corner, target in zip(corners, targets, strict=True):
+            value.take(corner, out=target, mode="clip")  # none is out of range; "raise" would copy
+    extent = _box(x0, x1, x2, width, left, columns)
+    np.maximum(extent, _box(y0, y1, y2, height, top, rows), out=extent)
+    area[:] = _area(x0, x1, x2, y0, y1, y2)
+    np.subtract(left, x0, out=du)
+    np.subtract(top, y0, out=dv)
+    held = np.abs(area) >= LEAST
+    small = (extent <= 1).nonzero()[0]
+    if 2 * len(small) > len(held):
+        held &= (extent > 1) | _may_hold(*table[7:])
+    elif len(small):
+        held[small] &= _may_hold(*table[7:].take(small, axis=1))
+    return Boxes(table, owner, held.nonzero()[0])
+
+
+def set_up(boxes: Boxes, index: np.ndarray) -> Triangles:
     """Affine functions of some triangles, given by their index."""
-    index = which.take(_falling(boxes.height.take(which)))
-    x1, x2, y1, y2, du, dv, area = (getattr(boxes, name).take(index) for name in ("x1", "x2", "y1", "y2", "du", "dv", "area"))
-    # Barycentric weights 1 and 2, and with them the inverse depth, are affine in the picture.
+    left, top, width, height, w0, w1, w2, x1, x2, y1, y2, du, dv, area = boxes.table.take(index, axis=1)
+    # Barycentric weights, and with them the inverse depth, are affine in the picture.
     inverse = F(1) / area
-    b1_u, b1_v, b2_u, b2_v = y2 * inverse, -x2 * inverse, -y1 * inverse, x1 * inverse
-    b1, b2 = du * b1_u + dv * b1_v, du * b2_u + dv * b2_v
-    crossing, step, closes = (np.empty((3, len(index)), F) for _ in range(3))
-    for i, (weight, slope, move) in enumerate(((F(1) - b1 - b2, -b1_u - b2_u, -b1_v - b2_v), (b1, b1_u, b1_v), (b2, b2_u, b2_v))):
-        with np.errstate(divide="ignore", over="ignore"):
-            per_column = F(-1) / slope
-        per_column[np.flatnonzero(slope == 0)] = 0  # a level edge bounds no row: the box already ends there
-        np.multiply(weight, per_column, out=crossing[i])
-        np.multiply(move, per_column, out=step[i])
-        np.multiply((slope < 0).astype(F), -FAR, out=closes[i])
-    w0, w1, w2 = (depth.take(index) for depth in boxes.inverse_depths)
-    least, most = np.minimum(np.minimum(w0, w1), w2), np.maximum(np.maximum(w0, w1), w2)
+    weight, slope, move, edges = *np.empty((3, 3, len(index)), F), np.empty((3, 3, len(index)), F)
+    for i, across, down in ((1, y2, x2), (2, y1, x1)):
+        np.multiply(across, inverse, out=slope[i])
+        np.multiply(down, inverse, out=move[i])
+    np.negative(move[1], out=move[1])
+    np.negative(slope[2], out=slope[2])
+    np.multiply(slope[1:], du, out=weight[1:])
+    weight[1:] += move[1:] * dv
+    for value, one in ((weight, F(1)), (slope, F(0)), (move, F(0))):
+        np.subtract(one, value[1], out=value[0])
+        value[0] -= value[2]
+    with np.errstate(divide="ignore", over="ignore"):
+        per_column = F(-1) / slope
+    per_column[slope == 0] = 0  # a level edge bounds no row: the box already ends there
+    np.multiply(weight, per_column, out=edges[:, 0])
+    np.multiply(move, per_column, out=edges[:, 1])
+    np.multiply(slope < 0, -FAR, out=edges[:, 2])
+    table = np.empty((8, len(index)), F)
+    np.minimum(np.minimum(w0, w1, out=table[6]), w2, out=table[6])
+    np.maximum(np.maximum(w0, w1, out=table[7]), w2, out=table[7])
     w1 -= w0
     w2 -= w0
-    w, w_u, w_v = w0 + b1 * w1 + b2 * w2, b1_u * w1 + b2_u * w2, b1_v * w1 + b2_v * w2
-    box = (getattr(boxes, name).take(index) for name in ("left", "top", "width", "height"))
-    return Triangles(*box, crossing, step, closes, w, w_u, w_v, least, most, boxes.owner.take(index))
+    for target, first, second in ((table[0], move[1], move[2]), (table[4], slope[1], slope[2])):
+        np.multiply(first, w1, out=target)
+        target += second * w2
+    np.add(w0, weight[1] * w1, out=table[5])
+    table[5] += weight[2] * w2
+    table[1], table[2] = left, top
+    return Triangles(width, height, edges, table, boxes.owner.take(index))
 
 
 def _may_hold(
     x1: np.ndarray, x2: np.ndarray, y1: np.ndarray, y2: np.ndarray, du: np.ndarray, dv: np.ndarray, area: np.ndarray
 ) -> np.ndarray:
-    """Whether triangles whose box is one pixel may hold its centre: nearly always no in a fine mesh.
+    """Whether triangles whose box is at most 2 x 2 pixels may hold one of the centres: most triangles of a fine mesh do not.
 
-    The three areas with the centre in a corner's place have one sign when it is inside. The tolerance is wider than ``EDGE`` and rounding.
+    The three areas with a centre in a corner's place have the sign of the triangle's when it is inside. The tolerance is wider than
+    ``EDGE`` and rounding.
     """
-    e1, e2 = du * y2 - dv * x2, dv * x1 - du * y1
-    e0 = area - e1 - e2
-    low, high = np.minimum(np.minimum(e0, e1), e2), np.maximum(np.maximum(e0, e1), e2)
-    return (low > F(-1e-3)) | (high < F(1e-3))
-
-
-def _falling(values: np.ndarray) -> np.ndarray:
-    """Order of whole numbers up to 65535, greatest first; as 16 bits they are sorted by counting."""
-    return np.argsort((0xFFFF - values).astype(np.uint16), kind="stable")
+    sign = np.copysign(F(1), area)
+    size = np.abs(area)
+    x1, x2, y1, y2 = x1 * sign, x2 * sign, y1 * sign, y2 * sign
+    e1, e2 = du * y2, dv * x1
+    e1 -= dv * x2
+    e2 -= du * y1
+    best, worst = np.full_like(e1, -1), np.empty_like(e1)
+    # The centres in turn: at (left, top), right of it, below that, and left again.
+    for column, row in ((0, 0), (1, 0), (0, 1), (-1, 0)):
+        if column:
+            e1, e2 = (e1 + y2, e2 - y1) if column > 0 else (e1 - y2, e2 + y1)
+        elif row:
+            e1, e2 = e1 - x2, e2 + x1
+        np.subtract(size, e1, out=worst)
+        worst -= e2
+        np.minimum(np.minimum(worst, e1, out=worst), e2, out=worst)
+        np.maximum(best, worst, out=best)
+    return best > F(-1e-3)

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pam_nodes.conditions import raster
+from pam_nodes.conditions import raster, triangles
 from pam_nodes.conditions.backends import chosen, numba_works
 from pam_nodes.conditions.clip import render_clip
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
+from pam_nodes.conditions.scene import Scene
 from pam_nodes.conditions.surface import resolve
 from pam_nodes.conditions.triangles import NEAR
 from pam_nodes.geometry.camera_build import orbit_camera
@@ -78,7 +79,6 @@ def test_a_zooming_camera_draws_each_frame_with_its_lens(backend, tracks, skip_f
 
 def test_torch_draws_batches_as_single_frames(tracks):
     from pam_nodes.conditions.raster_torch import TorchDrawer
-    from pam_nodes.conditions.scene import Scene
 
     drawer = TorchDrawer(Scene(tracks), view("close"))
     depth, ids, normals = drawer.render(0, 3)
@@ -115,8 +115,6 @@ def test_every_rasteriser_has_the_same_keys_of_any_triangles(seed, monkeypatch, 
     assert (keys != raster.EMPTY).mean() > 0.1 and len(np.unique(owner)) > 30
     corners = np.maximum(points[faces[owner], 2], NEAR)
     assert (z >= corners.min(axis=1) * (1 - 1e-6)).all() and (z <= corners.max(axis=1) * (1 + 1e-6)).all()
-    monkeypatch.setattr(raster, "HIDDEN_WORTH", 0)
-    np.testing.assert_array_equal(raster.rasterize(points, faces, cam.intrinsics, 160, 120), keys)
     monkeypatch.setattr(raster, "ROW_BLOCK", 50)
     np.testing.assert_array_equal(raster.rasterize(points, faces, cam.intrinsics, 160, 120), keys)
     columns = tuple(torch.from_numpy(np.ascontiguousarray(axis)) for axis in points.T)
@@ -139,28 +137,59 @@ def test_many_objects_have_ids_of_their_own():
         render_clip(grid, camera(320, 320, 400.0))
 
 
-def test_leaving_out_hidden_triangles_changes_nothing(tracks, monkeypatch):
-    monkeypatch.setattr(raster, "HIDDEN_WORTH", 0)
-    culled = render_clip(tracks, view("close"), ALL, backend="numpy")
-    monkeypatch.setattr(raster, "HIDDEN_WORTH", np.inf)
-    whole = render_clip(tracks, view("close"), ALL, backend="numpy")
-    np.testing.assert_array_equal(culled.depth, whole.depth)
-    np.testing.assert_array_equal(culled.instance_ids, whole.instance_ids)
+def orders(faces, seed=0):
+    """What may be said to be seen from behind, beginning with nothing: then all is drawn as it comes and nothing left out."""
+    some = np.random.default_rng(seed).random(len(faces)) < 0.5
+    return [np.zeros(len(faces), bool), some, ~some, np.ones(len(faces), bool), None]
 
 
-def test_leaving_out_small_hidden_triangles_changes_nothing(monkeypatch):
-    """A ball of triangles as small as pixels with a hole towards the camera, so that part of its inside is seen."""
-    vertices, faces = sphere(0.1, np.array([0.01, -0.02, 0.5]), 200)
-    faces = faces[(vertices[faces] @ [-1, 0, 1] > 0.4).all(axis=1)]
+def assert_order_does_not_count(points, faces, cam, monkeypatch, seed=0):
+    """The keys, when that is so."""
+    plain, *others = (raster.rasterize(points, faces, cam.intrinsics, cam.width, cam.height, away=away) for away in orders(faces, seed))
+    monkeypatch.setattr(raster, "MANY", 0)
+    others += [raster.rasterize(points, faces, cam.intrinsics, cam.width, cam.height, away=away) for away in orders(faces, seed)]
+    for other in others:
+        np.testing.assert_array_equal(other, plain)
+    return plain
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_leaving_out_hidden_triangles_changes_nothing(seed, monkeypatch):
+    assert_order_does_not_count(*soup(seed), camera(160, 120), monkeypatch, seed)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_leaving_out_what_a_scene_hides_changes_nothing(name, tracks, monkeypatch):
+    scene, cam = Scene(tracks), view(name)
+    keys = assert_order_does_not_count(scene.vertices(1, cam.at(1)), scene.faces, cam, monkeypatch)
+    np.testing.assert_array_equal(scene.keys(1, cam.at(1), cam.intrinsics, cam.width, cam.height)[1], keys)
+
+
+@pytest.mark.parametrize("steps, size", [(60, 0.4), (200, 0.1), (500, 0.05)])
+def test_leaving_out_small_hidden_triangles_changes_nothing(steps, size, monkeypatch):
+    """A ball with a hole towards the camera, so that part of its inside is seen, beside and partly outside the picture."""
+    vertices, faces = sphere(size, np.array([0.01, -0.02, 0.5]), steps)
     cam = camera(320, 240, focal=300.0)
-    monkeypatch.setattr(raster, "HIDDEN_WORTH", np.inf)
-    drawn = []
-    for many in (1, np.inf):
-        monkeypatch.setattr(raster, "HIDDEN_MANY", many)
-        drawn.append(raster.rasterize(vertices, faces, cam.intrinsics, cam.width, cam.height))
-    np.testing.assert_array_equal(*drawn)
-    surface = resolve(drawn[0], vertices, faces, cam.intrinsics, cam.width)
-    assert 0.01 < 1 - surface.front.mean() < 0.5
+    for cut in ([-1, 0, 1], [-1, 0, -1], [0, 1, 0]):
+        opened = faces[((vertices - vertices.mean(axis=0))[faces] @ cut > -0.1 * size).all(axis=1)]
+        for shift in (0, 0.3, -0.5):
+            keys = assert_order_does_not_count(vertices + np.array([shift, 0, 0], np.float32), opened, cam, monkeypatch)
+            if not shift and cut == [-1, 0, 1]:
+                assert not resolve(keys, vertices, opened, cam.intrinsics, cam.width).front.all()
+
+
+def test_every_centre_that_small_triangles_hold_is_drawn(monkeypatch):
+    """Triangles of at most 2 x 2 pixels, many with corners or edges on centres, are thinned out before they are drawn: none too many."""
+    rng = np.random.default_rng(5)
+    pixels = rng.uniform(-2, 42, (20000, 1, 2)) + rng.uniform(-1.2, 1.2, (20000, 3, 2))
+    pixels[::3] = np.rint(pixels[::3] * 4) / 4
+    pixels[1::9, 2] = (pixels[1::9, 0] + pixels[1::9, 1]) / 2 + 1e-4 * rng.normal(size=pixels[1::9, 0].shape)
+    cam = camera(40, 30)
+    points, faces = lift(pixels.reshape(-1, 2), np.repeat(rng.uniform(0.4, 0.6, 20000), 3), cam), np.arange(60000).reshape(-1, 3)
+    keys = [raster.rasterize(points, faces[k : k + 50], cam.intrinsics, 40, 30) for k in range(0, 20000, 50)]
+    monkeypatch.setattr(triangles, "_may_hold", lambda *parts: np.ones(len(parts[0]), bool))
+    for k, found in zip(range(0, 20000, 50), keys, strict=True):
+        np.testing.assert_array_equal(found, raster.rasterize(points, faces[k : k + 50], cam.intrinsics, 40, 30))
 
 
 def cast(vertices, faces, cam):
