@@ -11,7 +11,9 @@ EMPTY = np.int64(0x7F800000) << np.int64(32)
 """Key of a pixel that sees nothing: an infinite z."""
 SHIFT = 2
 TILE = 1 << SHIFT
+"""Pixels across."""
 LEVELS = 4
+"""Squares of 1, 2, 4 and 8 tiles: what is wider than two of the largest is not asked about."""
 
 
 class Windows:
@@ -99,7 +101,7 @@ class Windows:
         return type(self._row)(cells << int(self._row) | cells)
 
     def not_hidden(self, boxes: Boxes) -> np.ndarray:
-        """Those of the kept boxes that do not lie wholly behind what was drawn."""
+        """Index of those of the kept boxes that do not lie wholly behind what was drawn."""
         which = boxes.kept
         left, top, width, height, w0, w1, w2 = boxes.table[:7].take(which, axis=1)
         left, top, right, bottom = (v.astype(np.int64) >> SHIFT for v in (left, top, left + width, top + height))

@@ -76,11 +76,12 @@ class MeshTrack:
         return np.concatenate([normals, (normals * a).sum(axis=0, keepdims=True)])
 
     def away(self, frame: int, world_to_camera: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-        """(F,) bool, the faces whose clockwise side the camera sees, but for rounding; vertices: (V, 3) of the frame, seen from it."""
+        """(F,) bool, faces whose clockwise side the camera sees, but for rounding; vertices: (V, 3) of the frame, seen from it."""
         if self.poses is None:
             a, b, c = (vertices.T.take(corner, axis=1) for corner in self.faces.T)
             return sum(p * q for p, q in zip(a, cross(b, c), strict=True)) >= 0
-        x, y, z = np.linalg.inv(self.pose(frame, world_to_camera))[:3, 3].astype(F)
+        pose = self.pose(frame, world_to_camera)
+        x, y, z = -(pose[:3, :3].T @ pose[:3, 3]).astype(F)  # where the camera is, seen from the mesh
         nx, ny, nz, offset = self.planes
         side = nx * x
         side += ny * y

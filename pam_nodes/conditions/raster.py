@@ -6,7 +6,8 @@ ties go to the lower face; no pixel of a triangle is nearer or farther than its 
 drawn. The result depends neither on the order of work nor on the machine, and
 ``raster_torch`` and ``raster_numba`` give the same bits.
 
-Work goes in blocks that stay in the processor's cache: fresh memory costs more than arithmetic here.
+What faces the camera is drawn first; most of what does not is then known to be hidden (``hidden``) and never set up. Arrays that are
+used together are rows of one table and blocks are large: a call of NumPy costs as much as work on a thousand numbers.
 """
 
 from __future__ import annotations
