@@ -1,4 +1,4 @@
-"""The usual pyrender loop, the peer of ``benchmarks.rasterizer``. Run by it, with a Python of its own that has pyrender.
+"""The usual pyrender loop, the peer of ``benchmarks.rasterizer``. Run by it, with a Python of its own that has pyrender and scipy.
 
 python benchmarks/pyrender_loop.py scene.npz [--repeat 3]
 
@@ -19,6 +19,7 @@ os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
 
 import numpy as np
 import pyrender
+import scipy.sparse  # noqa: F401  (else trimesh works out normals in Python, and the loop is many times slower than it need be)
 import trimesh
 from pyrender.constants import RenderFlags
 from pyrender.shader_program import ShaderProgram, ShaderProgramCache

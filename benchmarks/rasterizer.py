@@ -3,8 +3,8 @@
 Run from the repository root: python -m benchmarks.rasterizer [--pyrender PYTHON] [--only numpy ...] [--memory N, --on-disk N or --cuda]
 
 A deforming hand and an object of 5k, 50k and 200k faces, 720 x 480, depth + ids + normals, the hand's normals worked out anew each time.
-PYTHON is one that has pyrender: python -m venv .pam/gl-venv, then pip install pyrender2 there. Times are the best of several runs; "cpu"
-adds up the threads of a process.
+PYTHON is one that has pyrender: python -m venv .pam/gl-venv, then pip install pyrender2 scipy there. Times are the best of several runs;
+"cpu" adds up the threads of a process.
 """
 
 from __future__ import annotations

@@ -158,6 +158,17 @@ def test_leaving_out_hidden_triangles_changes_nothing(seed, monkeypatch):
     assert_order_does_not_count(*soup(seed), camera(160, 120), monkeypatch, seed)
 
 
+@pytest.mark.parametrize("width, height", [(1, 1), (2, 3), (1, 7), (17, 9), (33, 65), (20000, 6)])
+def test_leaving_out_hidden_triangles_changes_nothing_in_pictures_of_any_size(width, height, monkeypatch):
+    rng = np.random.default_rng(width)
+    corners = rng.uniform(-0.3, 1.3, (2000, 1, 2)) * [width, height]
+    corners = corners + 10 ** rng.uniform(-2, 2, (2000, 1, 1)) * rng.normal(size=(2000, 3, 2))
+    cam = camera(width, height, focal=max(width, height))
+    points = lift(corners.reshape(-1, 2), rng.uniform(0.2, 2, 6000), cam)
+    for cut in (points, np.where(np.arange(6000)[:, None] % 97 == 0, -points, points)):
+        assert_order_does_not_count(cut, np.arange(6000).reshape(-1, 3), cam, monkeypatch)
+
+
 @pytest.mark.parametrize("name", VIEWS)
 def test_leaving_out_what_a_scene_hides_changes_nothing(name, tracks, monkeypatch):
     scene, cam = Scene(tracks), view(name)
