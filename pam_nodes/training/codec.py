@@ -1,6 +1,7 @@
 """The patch autoencoders of the small models: started from principal components, then refined on pictures and conditions.
 
-Loss: 5 MSE + L1 of what is decoded from latents with a little noise, so that the diffusion model's errors are forgiven.
+Loss: 5 MSE + L1, hand and object counting more, and L1 of the differences between neighbouring pixels, of what is decoded from latents with
+noise, so that the diffusion model's errors are forgiven.
 """
 
 from __future__ import annotations
@@ -15,31 +16,39 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
+from ..conditions.pack import masks
 from ..dataset.clips import ClipSource
 from ..headless.codec import to_pixels
-from ..mini.codec import PATCH, PatchAutoencoder, PatchAutoencoder3D, PatchCodec
+from ..mini.codec import GROUP, LATENT_CHANNELS, PATCH, LinearCodec, PatchAutoencoder, PatchAutoencoder3D
 from ..tensor_files import write_tensors
 from .config import TrainConfig
 from .draws import generator_of
 
 KINDS = ("pictures", "pictures", "pictures", "depth", "segmentation", "keypoints")
-"""What a group is cut from; photographs, which people look at, as often as all conditions together."""
-LATENT_NOISE = 0.03
-SAMPLES, PATCHES = 384, 60_000
-"""Groups and patches whose principal components are the start."""
-KEPT = 64
+"""What a sample shows; photographs, which people look at, as often as all conditions together."""
+LATENT_NOISE = 0.1
+"""Deviation of the deviation of the noise on latents: some samples have little, some much."""
+FOREGROUND, EDGES, SPREAD = 5.0, 1.0, 0.01
+"""Weight of a pixel of hand or object, of differences between neighbours, and of the latents' mean square, which should be 1."""
+WINDOW = 128
+"""Pixels of the sides of the parts that are learnt from."""
+AROUND_FOREGROUND = 0.8
+"""Share of them that hold a pixel of hand or object by intention."""
+SAMPLES, PATCHES = 96, 60_000
+"""Clips and patches whose principal components are the start."""
+KEPT = 512
 """Clips held in memory."""
 
 
 @dataclass(frozen=True)
 class PictureStore:
-    """Clips as groups of frames: of one frame (image codec), or the first frame and the groups of four after it (video codec).
+    """Parts of clips, for the codecs.
 
     Attributes:
         source: of the clips.
         names: of those that are used.
-        size: (width, height) of the groups.
-        video: for the video codec.
+        size: (width, height) of the clips.
+        video: whole clips for the video codec; else one frame.
     """
 
     source: ClipSource
@@ -50,23 +59,42 @@ class PictureStore:
     def __len__(self) -> int:
         return len(self.names)
 
-    def group(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """``first`` (3, H, W) and, for video, ``group`` (12, H, W) in -1..1, of one clip and a random kind of picture."""
-        pictures = _frames(self, index)[KINDS[int(torch.randint(len(KINDS), (), generator=generator))]]
-        frame = int(torch.randint(len(pictures), (), generator=generator))
-        if not self.video:
-            return {"first": to_pixels(pictures[[frame]])[0]}
-        start = 1 + 4 * int(torch.randint((len(pictures) - 1) // 4, (), generator=generator))
-        return {"first": to_pixels(pictures[[frame]])[0], "group": to_pixels(pictures[start : start + 4]).flatten(0, 1)}
+    def sample(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """``pixels`` (3, T, H, W) in -1..1 of a random kind of picture and ``foreground`` (T, H, W) of 0 and 1: a random part of a clip, or
+        of one of its frames.
+        """
+        clip = _frames(self, index)
+        kind = clip[KINDS[_below(len(KINDS), generator)]]
+        first = 0 if self.video else _below(len(kind), generator)
+        frames = slice(first, first + (1 + (len(kind) - 1) // GROUP * GROUP if self.video else 1))
+        rows, columns = _window(clip["foreground"][frames], generator)
+        pixels = to_pixels(kind[frames, rows, columns]).transpose(0, 1)
+        return {"pixels": pixels, "foreground": torch.tensor(clip["foreground"][frames, rows, columns]).float()}
+
+
+def _window(foreground: np.ndarray, generator: torch.Generator) -> tuple[slice, slice]:
+    """Rows and columns of a part of (T, H, W), often around a pixel of the foreground."""
+    spots = np.argwhere(foreground[_below(len(foreground), generator)])
+    around = torch.rand((), generator=generator) < AROUND_FOREGROUND and len(spots)
+    sides = foreground.shape[1:]
+    spot = spots[_below(len(spots), generator)] if around else [_below(side, generator) for side in sides]
+    starts = [min(max(int(at) - _below(WINDOW, generator), 0), max(side - WINDOW, 0)) for at, side in zip(spot, sides, strict=True)]
+    return tuple(slice(start, start + WINDOW) for start in starts)
+
+
+def _below(count: int, generator: torch.Generator) -> int:
+    return int(torch.randint(count, (), generator=generator))
 
 
 @lru_cache(maxsize=KEPT)
 def _frames(store: PictureStore, index: int) -> dict[str, np.ndarray]:
-    """Pictures of a clip by kind, in the store's size."""
+    """Pictures of a clip by kind, in the store's size, and its foreground (T, H, W)."""
     clip = store.source.read(store.names[index])
     clip = clip.fitted(*store.size, len(clip.pictures))
+    hands, objects = masks(clip.conditions)
     kinds = {name: getattr(clip.conditions, name) for name in KINDS[3:]}
-    return {"pictures": clip.pictures} | {name: frames for name, frames in kinds.items() if frames is not None}
+    found = {name: frames for name, frames in kinds.items() if frames is not None}
+    return {"pictures": clip.pictures, "foreground": hands | objects} | found
 
 
 class CodecTrainee(nn.Module):
@@ -76,23 +104,34 @@ class CodecTrainee(nn.Module):
 
     def __init__(self, codec: PatchAutoencoder | PatchAutoencoder3D):
         super().__init__()
-        self.codec = codec
+        self.codec = codec.to(memory_format=torch.channels_last)
 
-    def parts(self) -> dict[str, PatchCodec]:
-        """Codecs by the name of what they take."""
+    def start_from(self, pixels: Tensor, generator: torch.Generator) -> None:
+        """Take the principal components of (B, 3, T, H, W)."""
         if isinstance(self.codec, PatchAutoencoder):
-            return {"first": self.codec.frame}
-        return {"first": self.codec.first, "group": self.codec.group}
+            _start(self.codec.frame, pixels.transpose(1, 2).flatten(0, 1), generator)
+            return
+        _start(self.codec.first, pixels.transpose(1, 2).flatten(0, 1), generator)
+        groups = pixels[:, :, 1:].unfold(2, GROUP, GROUP).permute(0, 2, 5, 1, 3, 4)
+        _start(self.codec.group, groups.flatten(2, 3).flatten(0, 1), generator)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """(B,) loss of each sample, over its parts."""
-        total = torch.zeros((), device=batch["first"].device)
-        for name, codec in self.parts().items():
-            pixels = batch[name]
-            latent = codec.encode(pixels)
-            error = codec.decode(latent + LATENT_NOISE * batch[f"{name}_noise"]) - pixels
-            total = total + (5 * error**2 + error.abs()).flatten(1).mean(1)
-        return total
+        """(B,) loss of each sample."""
+        pixels = batch["pixels"]
+        if isinstance(self.codec, PatchAutoencoder):
+            pixels = pixels[:, :, 0]
+        latent = self.codec.encode(pixels)
+        difference = (self.codec.decode(latent + batch["noise"].view_as(latent)) - pixels).float()
+        weight = (1 + (FOREGROUND - 1) * batch["foreground"]).view(len(pixels), 1, *pixels.shape[2:])
+        error = (weight * (5 * difference**2 + difference.abs())).flatten(1).mean(1) / weight.flatten(1).mean(1)
+        edges = sum(difference.diff(dim=side).abs().flatten(1).mean(1) for side in (-1, -2))
+        return error + EDGES * edges + SPREAD * (latent.float().square().flatten(1).mean() - 1) ** 2
+
+
+def _start(codec: LinearCodec, pixels: Tensor, generator: torch.Generator) -> None:
+    """Start from patches of (N, C, H, W)."""
+    patches = pixel_unshuffle(pixels, PATCH).movedim(1, -1).flatten(0, 2)
+    codec.start_from_patches(patches[torch.randperm(len(patches), generator=generator)[:PATCHES]])
 
 
 @dataclass(frozen=True)
@@ -105,12 +144,14 @@ class CodecTask:
     times: tuple[float, ...] = (0.0,)
 
     def draw(self, time: float | None = None) -> Callable[[int, torch.Generator], dict[str, Tensor]]:
-        """Groups and the noise of their latents, none for validation."""
+        """Samples and the noise of their latents, none for validation."""
 
         def one(index: int, generator: torch.Generator) -> dict[str, Tensor]:
-            row = self.store.group(index, generator)
-            shape = (16, *(side // PATCH for side in row["first"].shape[1:]))
-            return row | {f"{name}_noise": (time is None) * torch.randn(shape, generator=generator) for name in self.trainee.parts()}
+            row = self.store.sample(index, generator)
+            length, *sides = row["foreground"].shape
+            noise = torch.randn(LATENT_CHANNELS, 1 + (length - 1) // GROUP, *(side // PATCH for side in sides), generator=generator)
+            strength = LATENT_NOISE * torch.randn((), generator=generator) * (time is None)
+            return row | {"noise": strength * noise}
 
         return one
 
@@ -140,13 +181,11 @@ def make_codec_task(config: TrainConfig, source: ClipSource, size: tuple[int, in
     torch.manual_seed(config.seed)
     video = config.stage == "video_codec"
     store = PictureStore(source, tuple(source.names), size, video)
-    if video and len(_frames(store, 0)["pictures"]) < 5:
-        raise ValueError(f"Expected clips of 5 frames or more for the video codec, found {len(_frames(store, 0)['pictures'])}.")
+    length = len(_frames(store, 0)["pictures"])
+    if video and length <= GROUP:
+        raise ValueError(f"Expected clips of {GROUP + 1} frames or more for the video codec, found {length}.")
     trainee = CodecTrainee(PatchAutoencoder3D() if video else PatchAutoencoder())
     held = min(config.watching.samples, len(store) - 1)
-    rows = [store.group(held + number % (len(store) - held), generator_of(config.seed, -2, number)) for number in range(SAMPLES)]
-    for name, codec in trainee.parts().items():
-        patches = pixel_unshuffle(torch.stack([row[name] for row in rows]), PATCH).movedim(1, -1).flatten(0, 2)
-        some = torch.randperm(len(patches), generator=generator_of(config.seed, -3))[:PATCHES]
-        codec.start_from_patches(patches[some])
+    rows = [store.sample(held + number % (len(store) - held), generator_of(config.seed, -2, number)) for number in range(SAMPLES)]
+    trainee.start_from(torch.stack([row["pixels"] for row in rows]), generator_of(config.seed, -3))
     return CodecTask(config, store, trainee)

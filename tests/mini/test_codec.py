@@ -22,7 +22,7 @@ def test_video_shapes_are_those_of_cogvideox():
 def test_start_is_the_best_linear_map():
     """Patches that lie in 16 dimensions come back exactly, and latents have about unit mean square."""
     torch.manual_seed(0)
-    codec = PatchCodec(1, width=16)
+    codec = PatchCodec(width=16)
     patches = torch.randn(4000, 16) @ torch.randn(16, 192) * 0.1 + 0.2
     codec.start_from_patches(patches)
     pixels = torch.nn.functional.pixel_shuffle(patches[:6].T.reshape(1, 192, 2, 3), 8)
@@ -35,7 +35,7 @@ def test_start_is_the_best_linear_map():
 def test_groups_of_frames_do_not_mix():
     """Changing a frame of the second group changes only its latent frame."""
     torch.manual_seed(0)
-    codec = PatchAutoencoder3D(width=8)
+    codec = PatchAutoencoder3D(width=8, group_width=8)
     for parameter in codec.parameters():
         parameter.data = torch.randn_like(parameter) * 0.1
     clip = torch.randn(1, 3, 9, 16, 16)
