@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", choices=("bf16", "fp16", "fp32"), default="bf16", help="numbers in the files (default: bf16)")
     codec_argument(parser)
     parser.add_argument("--shard", type=int, default=32, help="clips in a file (default: 32)")
+    sampled = "also store what the video model makes of each clip in so many steps, for 'train video_codec decoder'"
+    parser.add_argument("--sampled", type=int, default=0, metavar="STEPS", help=sampled)
     flux_arguments(parser)
     cogvideox_arguments(parser)
     compute_arguments(parser)
@@ -100,6 +102,7 @@ def run(args: argparse.Namespace, bars) -> list[Path]:
         args.moments,
         args.store,
         args.shard,
+        args.sampled,
     )
     source = clips(args, args.stage)
     networks = models(args)

@@ -4,6 +4,7 @@ python -m pam_nodes train appearance mini --data latents/stills --mini --out run
 python -m pam_nodes train motion released --data latents/dexycb --cogvideox CogVideoX-5b-I2V --out runs/motion
 torchrun --nproc_per_node 8 -m pam_nodes train motion paper --data latents/dexycb --cogvideox CogVideoX-5b-I2V --out runs/motion
 python -m pam_nodes train video_codec mini --data data --size 288x192 --out runs/codec
+python -m pam_nodes train video_codec decoder --data data --sampled latents/sampled --out runs/decoder
 
 The configuration is a YAML file or a preset: paper, released, lora, mini, scratch, further. The same command goes on from the newest
 checkpoint. The codecs of the small models learn from the clips of the data command instead of latents.
@@ -36,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     again = "go on from --flux-control, --cogvideox-control or the pack's control; where everything learns, from all of the pack's weights"
     parser.add_argument("--from-control", action="store_true", help=again)
     parser.add_argument("--size", type=pixels, default=(288, 192), metavar="WxH", help="of the codecs' clips (default: 288x192)")
+    sampled = "with a codec's preset decoder: folder of 'encode motion --sampled'"
+    parser.add_argument("--sampled", type=Path, metavar="LATENTS", help=sampled)
     codec_argument(parser)
     flux_arguments(parser)
     cogvideox_arguments(parser)
@@ -46,14 +49,15 @@ def run(args: argparse.Namespace, bars) -> list[Path]:
     """Train."""
     from ..dataset.clips import FolderClips
     from ..training.config import read_config
-    from ..training.start import Start, start_codec, start_training
+    from ..training.start import CodecStart, Start, start_codec, start_training
 
     config = read_config(args.config, args.stage)
     if args.steps is not None:
         config = replace(config, watching=replace(config.watching, steps=args.steps))
         config.check()
     if args.stage in CODECS:
-        return start_codec(config, FolderClips(args.data, "all"), args.size, compute(args), args.out, args.overwrite, bars)
+        start = CodecStart(config, FolderClips(args.data, "all"), args.size, args.codec, args.sampled)
+        return start_codec(start, compute(args), args.out, args.overwrite, bars)
     networks = models(args)
     begin = Start(config, args.data, networks, args.from_control, args.validation, args.mini)
     return start_training(begin, compute(args), args.out, args.overwrite, bars)

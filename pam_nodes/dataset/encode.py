@@ -12,7 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
+from ..conditions.pack import masks
 from ..conditions.video import MODALITIES
 from ..headless.codec import factors, to_pixels
 from ..headless.compute import TORCH, Compute, Machine, machine
@@ -20,16 +22,18 @@ from ..headless.frame_stage import check_size
 from ..headless.manifest import Manifest, open_manifest
 from ..headless.pose_stage import Bars, no_bars
 from ..headless.words import check_word
-from ..motion.frames import latent_length
+from ..motion.frames import TEMPORAL_COMPRESSION, latent_length
 from .clips import EVERY, STILLS, ClipSource, LabelledClip
-from .shards import ABSENT, LATENTS, PICTURE, TEXT, TOKENS, read_header, shard_name, write_shard
+from .sampled import Resampler
+from .shards import ABSENT, FIRST, FOREGROUND, LATENTS, PICTURE, SAMPLED, TEXT, TOKENS, read_header, shard_name, write_shard
 
 log = logging.getLogger(__name__)
 STAGES = ("appearance", "motion")
 HINTS = ("latent", "pixel")
-FIRST, DEVIATION = "_first", "_std"
-"""Beside each name, such as that of the photograph, stand ``<name>_std`` (deviation of the VAE's distribution) and, of the motion stage,
-``<name>_first``, the first frame encoded by itself."""
+DEVIATION = "_std"
+"""Beside each name, such as that of the photograph, stands ``<name>_std``, the deviation of the VAE's distribution."""
+SPATIAL = 8
+"""Pixels of the side of a latent pixel."""
 BLACK = (0, 0, 0)
 """The picture of an absent condition of the appearance stage (pam_reference 1.1)."""
 
@@ -59,6 +63,7 @@ class EncodeOptions:
         moments: also keep the deviation of the VAE's distribution, so that training can draw, as PAM's does.
         dtype: of what is stored.
         shard: clips of a file.
+        sampled: steps in which the models also sample each clip from its conditions (motion), 0 for none.
     """
 
     stage: str
@@ -71,6 +76,7 @@ class EncodeOptions:
     moments: bool = False
     dtype: str = "bf16"
     shard: int = 32
+    sampled: int = 0
 
     def check(self) -> None:
         """Raise ValueError for what cannot work."""
@@ -82,6 +88,8 @@ class EncodeOptions:
         check_size(self.size, "the latents")
         if self.stage == "motion":
             latent_length(self.length)
+        elif self.sampled:
+            raise ValueError("Expected the motion stage for clips that are sampled too, found the appearance stage: leave --sampled out.")
         if min(self.every, self.most, self.shard, len(self.conditions)) < 1:
             raise ValueError("Expected at least 1 for every number of stills and clips, and at least one condition.")
 
@@ -127,7 +135,7 @@ def check_models(models: Any, stage: str, size: tuple[int, int], length: int) ->
 
 def _encode_pictures(source, groups, models, options: EncodeOptions, place: Machine, manifest: Manifest, bars: Bars) -> list[Path]:
     """Shards of latents, in order."""
-    paths, vae = [], None
+    paths, vae, resampler = [], None, None
     progress = bars("latents")
     for index, group in enumerate(groups):
         name, facts = shard_name(LATENTS, index), {"clips": hashlib.sha256("\n".join(group).encode()).hexdigest()}
@@ -136,6 +144,10 @@ def _encode_pictures(source, groups, models, options: EncodeOptions, place: Mach
             samples = (sample for clip in _readable(source, group, options) for sample in _samples(clip, options))
             # Only latents are kept of a clip: the pictures of a shard would be many gigabytes.
             rows = [(_encoded(sample, vae, options), sample.prompt, sample.name) for sample in samples]
+            if options.sampled:
+                resampler = resampler or Resampler.of(models, options.sampled, place)
+                for seed, (row, prompt, _) in enumerate(rows, start=index * options.shard):
+                    row[SAMPLED] = resampler(row, prompt, seed)
             if not rows:
                 continue
             write_shard(manifest.path_of(name), *zip(*rows, strict=True))
@@ -170,7 +182,7 @@ def _samples(clip: LabelledClip, options: EncodeOptions) -> list[LabelledClip]:
 def _encoded(clip: LabelledClip, vae: nn.Module, options: EncodeOptions) -> dict[str, Tensor]:
     """Tensors of one sample, on the CPU: (16, h, w) of a still, (16, T', h, w) of a clip, or (3, H, W) uint8 pictures."""
     pictures = {PICTURE: clip.pictures} | {name: getattr(clip.conditions, name) for name in options.conditions}
-    row: dict[str, Tensor] = {}
+    row: dict[str, Tensor] = _foreground(clip, options)
     for name, frames in pictures.items():
         if frames is None:
             continue
@@ -182,6 +194,20 @@ def _encoded(clip: LabelledClip, vae: nn.Module, options: EncodeOptions) -> dict
         else:
             row |= _moments(vae, to_pixels(frames), name, options)
     return row
+
+
+def _foreground(clip: LabelledClip, options: EncodeOptions) -> dict[str, Tensor]:
+    """Share of hand and object in each latent pixel, the most of its frames; nothing if the clip does not know where they are."""
+    hands, objects = masks(clip.conditions)
+    if not (hands.any() or objects.any()):
+        return {}
+    shares = avg_pool2d(torch.tensor(hands | objects)[:, None].float(), SPATIAL)[:, 0]
+    if options.stage == "motion":
+        groups = shares[1:].unflatten(0, (-1, TEMPORAL_COMPRESSION)).amax(1) if len(shares) > 1 else shares[1:]
+        shares = torch.cat([shares[:1], groups])
+    else:
+        shares = shares[0]
+    return {FOREGROUND: shares.to(TORCH[options.dtype])}
 
 
 def _moments(vae: nn.Module, pixels: Tensor, name: str, options: EncodeOptions) -> dict[str, Tensor]:

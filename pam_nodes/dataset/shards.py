@@ -21,6 +21,12 @@ LATENTS, TEXT, ABSENT = "latents", "text", "absent.safetensors"
 SETTINGS = "manifest.json"
 PICTURE, TOKENS = "picture", "tokens"
 """Names of the tensors that every row has, of latents and of text."""
+FIRST = "_first"
+"""Beside each name of a clip stands ``<name>_first``, the first frame encoded by itself."""
+FOREGROUND = "foreground"
+"""Name of a row's share of hand and object in each latent pixel, (h, w) or (T', h, w) in 0..1."""
+SAMPLED = "sampled"
+"""Name of the latents that the video model samples from a row's conditions."""
 
 
 @dataclass(frozen=True)

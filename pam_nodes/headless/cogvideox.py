@@ -96,7 +96,6 @@ class ClipSampler:
         with self.machine.holding(self.vae):
             return self._latents(picture[None], generator).transpose(1, 2)
 
-    @torch.no_grad()
     def sample(
         self,
         slots: list[SlotLatents],
@@ -107,7 +106,23 @@ class ClipSampler:
         seed: int,
         progress: Progress = silent,
     ) -> np.ndarray:
-        """One clip, (T, H, W, 3) uint8.
+        """One clip, (T, H, W, 3) uint8; arguments as of ``denoise``."""
+        latents = self.denoise(slots, start, prompt, negative, sampling, seed, progress)
+        with torch.no_grad(), self.machine.holding(self.vae):
+            return to_pictures(decode(self.vae, latents)[0].transpose(0, 1))
+
+    @torch.no_grad()
+    def denoise(
+        self,
+        slots: list[SlotLatents],
+        start: Tensor,
+        prompt: Tensor,
+        negative: Tensor,
+        sampling: ClipSampling,
+        seed: int,
+        progress: Progress = silent,
+    ) -> Tensor:
+        """Latents of one clip, (1, 16, T', h, w).
 
         Args:
             slots, start: from ``encode_slots`` and ``encode_start``.
@@ -139,8 +154,7 @@ class ClipSampler:
                 output_type="latent",
                 callback_on_step_end=reporting(progress, sampling.steps, turn),
             ).frames
-        with self.machine.holding(self.vae):
-            return to_pictures(decode(self.vae, latents.transpose(1, 2))[0].transpose(0, 1))
+        return latents.transpose(1, 2)
 
     def _latents(self, pictures: np.ndarray, generator: torch.Generator | None) -> Tensor:
         """(1, 16, T', h, w) of (T, H, W, 3) uint8, on the CPU."""

@@ -74,6 +74,16 @@ class LinearCodec(nn.Module):
         self.synthesis.copy_(basis * scale)
 
 
+def _encoder(channels: int, width: int) -> nn.Sequential:
+    """The residual net beside the projection of a group of so many channels."""
+    return _chain(
+        nn.PixelUnshuffle(4),
+        nn.Conv2d(16 * channels, width, 3, padding=1),
+        nn.Conv2d(width, width, 3, padding=1, stride=2),
+        nn.Conv2d(width, LATENT_CHANNELS, 3, padding=1),
+    )
+
+
 class PatchCodec(LinearCodec):
     """Autoencoder of single pictures.
 
@@ -83,12 +93,7 @@ class PatchCodec(LinearCodec):
 
     def __init__(self, width: int = 64):
         super().__init__(1)
-        self.encoder = _chain(
-            nn.PixelUnshuffle(4),
-            nn.Conv2d(48, width, 3, padding=1),
-            nn.Conv2d(width, width, 3, padding=1, stride=2),
-            nn.Conv2d(width, LATENT_CHANNELS, 3, padding=1),
-        )
+        self.encoder = _encoder(3, width)
         self.decoder = nn.Sequential(
             nn.Conv2d(LATENT_CHANNELS, 4 * width, 3, padding=1),
             nn.SiLU(),
@@ -127,31 +132,22 @@ class GroupCodec(LinearCodec):
     first frame in view, which know what stands still and whence things come.
 
     Args:
-        width: channels of the nets at 1/8 of the size, twice those at 1/4.
+        width: channels of the encoder's net. wide: of the decoder's at 1/8 of the size, twice those at 1/4.
     """
 
-    def __init__(self, width: int = 192):
+    def __init__(self, width: int = 64, wide: int = 192):
         super().__init__(GROUP)
-        half, pixels = width // 2, 3 * GROUP * 16
-        self.encoder = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            nn.Conv2d(pixels, half, 3, padding=1),
-            Residual(half),
-            nn.Conv2d(half, width, 3, padding=1, stride=2),
-            Residual(width),
-            Residual(width),
-            _silent(nn.Conv2d(width, LATENT_CHANNELS, 3, padding=1)),
-        )
+        self.encoder = _encoder(3 * GROUP, width)
         self.decoder = nn.Sequential(
-            nn.Conv2d(4 * LATENT_CHANNELS, width, 3, padding=1),
-            Residual(width),
-            Residual(width),
-            Residual(width),
-            nn.Conv2d(width, 4 * half, 3, padding=1),
+            nn.Conv2d(4 * LATENT_CHANNELS, wide, 3, padding=1),
+            Residual(wide),
+            Residual(wide),
+            Residual(wide),
+            nn.Conv2d(wide, 2 * wide, 3, padding=1),
             nn.PixelShuffle(2),
-            Residual(half),
-            Residual(half),
-            _silent(nn.Conv2d(half, pixels, 3, padding=1)),
+            Residual(wide // 2),
+            Residual(wide // 2),
+            _silent(nn.Conv2d(wide // 2, 48 * GROUP, 3, padding=1)),
             nn.PixelShuffle(4),
         )
 
@@ -189,15 +185,15 @@ class PatchAutoencoder3D(nn.Module):
     """Video codec in the latent convention of CogVideoX's VAE: first frame alone, then groups of four.
 
     Args:
-        width, group_width: channels of the nets of the first frame and of the groups.
+        width: channels of the nets. wide: of the one that decodes groups.
     """
 
     scaling_factor = 1.15258426
 
-    def __init__(self, width: int = 64, group_width: int = 192):
+    def __init__(self, width: int = 64, wide: int = 192):
         super().__init__()
         self.first = PatchCodec(width)
-        self.group = GroupCodec(group_width)
+        self.group = GroupCodec(width, wide)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """(B, 3, 4k + 1, H, W) in -1..1 to (B, 16, k + 1, H/8, W/8)."""

@@ -12,7 +12,7 @@ from ..appearance.flux_blocks import pack, rotary_table
 from ..appearance.flux_control import HOIFluxControl
 from ..dataset.shards import PICTURE, LatentStore
 from .config import TrainConfig
-from .draws import happens, mean_or_draw
+from .draws import happens, mean_or_draw, random_time, weights
 
 VALIDATION_TIMES = (0.15, 0.4, 0.65, 0.9)
 TextIds = Callable[[str], dict[str, Tensor]]
@@ -44,7 +44,7 @@ class AppearanceDraw:
         sample, masking, training = self.store.sample(index), self.config.masking, self.time is None
         x = mean_or_draw(sample, PICTURE, generator)
         noise = torch.randn(x.shape, generator=generator)
-        t = self._time(generator) if training else torch.tensor(self.time)
+        t = random_time(self.config, generator) if training else torch.tensor(self.time)
         hints = []
         for name in self.config.names:
             masked = happens(masking.conditions.get(name, 0.0), generator) and training
@@ -52,13 +52,7 @@ class AppearanceDraw:
         empty = happens(masking.prompt, generator) and training
         prompt = "" if empty else self.store.rows[index].prompt
         text = self.ids(prompt) if self.ids else {name: value.float() for name, value in self.store.text(prompt).items()}
-        return {"x": x, "noise": noise, "t": t, "hint": torch.cat(hints), **text}
-
-    def _time(self, generator: torch.Generator) -> Tensor:
-        if self.config.times == "uniform":
-            return torch.rand((), generator=generator)
-        mean, deviation = self.config.times_shape
-        return torch.sigmoid(torch.randn((), generator=generator) * deviation + mean)
+        return {"x": x, "noise": noise, "t": t, "hint": torch.cat(hints), **weights(sample, self.config), **text}
 
     def _hint(self, sample: dict[str, Tensor], name: str | None, generator: torch.Generator) -> Tensor:
         """A condition, or the black picture for one that is absent."""
@@ -92,7 +86,10 @@ class AppearanceTrainee(nn.Module):
         x, noise, t = batch["x"], batch["noise"], batch["t"]
         mixed = torch.lerp(x, noise, t[:, None, None, None])
         velocity = self.velocity(mixed, t, batch["hint"], batch)
-        return ((velocity.float() - pack(noise - x)) ** 2).flatten(1).mean(1)
+        error = (velocity.float() - pack(noise - x)) ** 2
+        if "weight" in batch:
+            error = error * pack(batch["weight"][:, None].expand_as(x))
+        return error.flatten(1).mean(1)
 
     def velocity(self, x: Tensor, t: Tensor, hint: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Velocity (B, tokens, 64) of latents (B, 16, h, w) at times (B,), 1 is noise."""

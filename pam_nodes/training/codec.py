@@ -1,7 +1,7 @@
 """The patch autoencoders of the small models: started from principal components, then refined on pictures and conditions.
 
 Loss: 5 MSE + L1, hand and object counting more, and L1 of the differences between neighbouring pixels, of what is decoded from latents with
-noise, so that the diffusion model's errors are forgiven.
+noise, so that the diffusion model's errors are forgiven; of the decoder alone, from latents that the diffusion model sampled.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn.functional import pixel_unshuffle
 
 from ..conditions.pack import masks
 from ..dataset.clips import ClipSource
+from ..dataset.shards import PICTURE, SAMPLED, LatentStore, check_tensors
 from ..headless.codec import to_pixels
 from ..mini.codec import GROUP, LATENT_CHANNELS, PATCH, LinearCodec, PatchAutoencoder, PatchAutoencoder3D
 from ..tensor_files import write_tensors
@@ -31,9 +32,11 @@ LATENT_NOISE = 0.1
 FOREGROUND, EDGES, SPREAD = 5.0, 1.0, 0.01
 """Weight of a pixel of hand or object, of differences between neighbours, and of the latents' mean square, which should be 1."""
 WINDOW = 128
-"""Pixels of the sides of the parts that are learnt from."""
+"""Pixels of the sides of the parts that are learnt from, on the grid of the patches."""
 AROUND_FOREGROUND = 0.8
 """Share of them that hold a pixel of hand or object by intention."""
+SAMPLED_SHARE = 0.75
+"""Of the samples of a decoder that are decoded from sampled latents; the others from those of the pictures."""
 SAMPLES, PATCHES = 96, 60_000
 """Clips and patches whose principal components are the start."""
 KEPT = 512
@@ -49,27 +52,34 @@ class PictureStore:
         names: of those that are used.
         size: (width, height) of the clips.
         video: whole clips for the video codec; else one frame.
+        latents: of the clips, for a decoder that learns from them, or None.
     """
 
     source: ClipSource
     names: tuple[str, ...]
     size: tuple[int, int]
     video: bool
+    latents: LatentStore | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     def sample(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
         """``pixels`` (3, T, H, W) in -1..1 of a random kind of picture and ``foreground`` (T, H, W) of 0 and 1: a random part of a clip, or
-        of one of its frames.
+        of one of its frames. For a decoder of the photograph, with ``latent`` (16, T', h, w).
         """
         clip = _frames(self, index)
-        kind = clip[KINDS[_below(len(KINDS), generator)]]
+        kind = clip[KINDS[_below(len(KINDS), generator)] if self.latents is None else KINDS[0]]
         first = 0 if self.video else _below(len(kind), generator)
         frames = slice(first, first + (1 + (len(kind) - 1) // GROUP * GROUP if self.video else 1))
         rows, columns = _window(clip["foreground"][frames], generator)
         pixels = to_pixels(kind[frames, rows, columns]).transpose(0, 1)
-        return {"pixels": pixels, "foreground": torch.tensor(clip["foreground"][frames, rows, columns]).float()}
+        row = {"pixels": pixels, "foreground": torch.tensor(clip["foreground"][frames, rows, columns]).float()}
+        if self.latents is not None:
+            name = SAMPLED if torch.rand((), generator=generator) < SAMPLED_SHARE else PICTURE
+            cells = tuple(slice(side.start // PATCH, side.stop // PATCH) for side in (rows, columns))
+            row["latent"] = self.latents.sample(index)[name].float()[(..., *cells)]
+        return row
 
 
 def _window(foreground: np.ndarray, generator: torch.Generator) -> tuple[slice, slice]:
@@ -79,6 +89,7 @@ def _window(foreground: np.ndarray, generator: torch.Generator) -> tuple[slice, 
     sides = foreground.shape[1:]
     spot = spots[_below(len(spots), generator)] if around else [_below(side, generator) for side in sides]
     starts = [min(max(int(at) - _below(WINDOW, generator), 0), max(side - WINDOW, 0)) for at, side in zip(spot, sides, strict=True)]
+    starts = [start // PATCH * PATCH for start in starts]
     return tuple(slice(start, start + WINDOW) for start in starts)
 
 
@@ -106,6 +117,11 @@ class CodecTrainee(nn.Module):
         super().__init__()
         self.codec = codec.to(memory_format=torch.channels_last)
 
+    def learn_decoder(self) -> None:
+        """Have the decoder of the groups learn alone."""
+        self.requires_grad_(False)
+        self.codec.group.decoder.requires_grad_(True)
+
     def start_from(self, pixels: Tensor, generator: torch.Generator) -> None:
         """Take the principal components of (B, 3, T, H, W)."""
         if isinstance(self.codec, PatchAutoencoder):
@@ -120,7 +136,7 @@ class CodecTrainee(nn.Module):
         pixels = batch["pixels"]
         if isinstance(self.codec, PatchAutoencoder):
             pixels = pixels[:, :, 0]
-        latent = self.codec.encode(pixels)
+        latent = batch["latent"] / self.codec.scaling_factor if "latent" in batch else self.codec.encode(pixels)
         difference = (self.codec.decode(latent + batch["noise"].view_as(latent)) - pixels).float()
         weight = (1 + (FOREGROUND - 1) * batch["foreground"]).view(len(pixels), 1, *pixels.shape[2:])
         error = (weight * (5 * difference**2 + difference.abs())).flatten(1).mean(1) / weight.flatten(1).mean(1)
@@ -189,3 +205,24 @@ def make_codec_task(config: TrainConfig, source: ClipSource, size: tuple[int, in
     rows = [store.sample(held + number % (len(store) - held), generator_of(config.seed, -2, number)) for number in range(SAMPLES)]
     trainee.start_from(torch.stack([row["pixels"] for row in rows]), generator_of(config.seed, -3))
     return CodecTask(config, store, trainee)
+
+
+def make_decoder_task(config: TrainConfig, source: ClipSource, latents: LatentStore, codec: PatchAutoencoder3D) -> CodecTask:
+    """A codec that is there, of which the decoder of the groups learns.
+
+    Args:
+        config: of the stage "video_codec".
+        source: clips.
+        latents: of these clips, by the codec, also sampled.
+        codec: what is gone on from.
+
+    Raises:
+        ValueError: latents of other clips, or that were not sampled.
+    """
+    check_tensors([*dict.fromkeys(row.file for row in latents.rows)], SAMPLED)
+    names = tuple(row.name for row in latents.rows)
+    if foreign := sorted(set(names) - set(source.names)):
+        raise ValueError(f"Expected latents of the clips in --data, found those of {foreign[0]}: give the folder that was encoded.")
+    trainee = CodecTrainee(codec)
+    trainee.learn_decoder()
+    return CodecTask(config, PictureStore(source, names, tuple(latents.settings["size"]), True, latents), trainee)

@@ -14,7 +14,7 @@ from ..headless.words import check_word
 PRESETS = Path(__file__).parent / "presets"
 CODECS = ("image_codec", "video_codec")
 STAGES = ("appearance", "motion", *CODECS)
-LEARN = ("control", "lora", "all")
+LEARN = ("control", "lora", "all", "decoder")
 ABSENT = ("zero", "noise")
 TIMES = ("uniform", "logit_normal")
 PRECISION = ("fp32", "bf16", "fp16")
@@ -148,8 +148,10 @@ class TrainConfig:
         stage: "appearance" or "motion"; or "image_codec" or "video_codec", the small models' autoencoders, which leave the settings of
             control, masking and times alone.
         learn: "control" with a frozen base model; "lora" of the base model with a frozen control, which must be given; or "all": the
-            small model of the pack from scratch, text encoders too.
-        times: "uniform", or "logit_normal" with the mean and deviation of ``times_shape`` (appearance).
+            small model of the pack from scratch, text encoders too. Of the video codec "decoder" is that of its groups alone, from latents
+            that the video model sampled; all else is its whole.
+        times: "uniform", or "logit_normal" with the mean and deviation of ``times_shape``; greater means are nearer to noise.
+        foreground: weight in the loss of latent pixels that show hand or object, 1 as of all others.
         guidance: distilled guidance scale that Flux is given.
         windows: parts of the latents to begin with, where everything learns.
         precision: of the computation; weights that learn are fp32.
@@ -166,6 +168,7 @@ class TrainConfig:
     watching: Watching = field(default_factory=Watching)
     times: str = "uniform"
     times_shape: tuple[float, float] = (0.0, 1.0)
+    foreground: float = 1.0
     guidance: float = 4.0
     windows: Windows = field(default_factory=Windows)
     precision: str = "bf16"
@@ -195,9 +198,13 @@ class TrainConfig:
         small = [f"{name} {count}" for name, count in counts.items() if count < 1]
         if small:
             raise ValueError(f"Expected at least 1 for every count, found {small[0]}.")
+        if self.foreground <= 0:
+            raise ValueError(f"Expected a foreground weight above 0, found {self.foreground:g}.")
         windows = self.windows.size
         if windows and (self.learn != "all" or len(windows) != 2 or any(side < 2 or side % 2 for side in windows)):
             raise ValueError(f"Expected two even sides in windows.size, and 'learn: all', found {list(windows)} and {self.learn}.")
+        if self.learn == "decoder" and self.stage != "video_codec":
+            raise ValueError(f"Expected the stage video_codec for 'learn: decoder', found {self.stage}.")
         if self.stage == "motion" and len(self.control.conditions) != 1:
             raise ValueError(f"Expected one list of slots in control.conditions of the motion stage, found {len(self.control.conditions)}.")
 

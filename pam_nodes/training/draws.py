@@ -14,6 +14,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..dataset.shards import FOREGROUND
+from .config import TrainConfig
+
 Draw = Callable[[int, torch.Generator], dict[str, Tensor]]
 """Index of a sample and chance to what the network is given."""
 
@@ -88,6 +91,22 @@ def cut(sample: dict[str, Tensor], window: tuple[int, ...], generator: torch.Gen
     top, left = (2 * int(torch.randint((full - side) // 2 + 1, (), generator=generator)) for full, side in zip(whole, sides, strict=True))
     spans = (..., slice(top, top + sides[0]), slice(left, left + sides[1]))
     return {name: value[spans] if value.shape[-2:] == whole else value for name, value in sample.items()}
+
+
+def random_time(config: TrainConfig, generator: torch.Generator) -> Tensor:
+    """() a time in 0..1, 1 is noise."""
+    if config.times == "uniform":
+        return torch.rand((), generator=generator)
+    mean, deviation = config.times_shape
+    return torch.sigmoid(torch.randn((), generator=generator) * deviation + mean)
+
+
+def weights(sample: dict[str, Tensor], config: TrainConfig) -> dict[str, Tensor]:
+    """``weight`` of the latent pixels in the loss, mean 1, where they are not all alike."""
+    if config.foreground == 1:
+        return {}
+    weight = 1 + (config.foreground - 1) * sample[FOREGROUND].float()
+    return {"weight": weight / weight.mean()}
 
 
 def mean_or_draw(sample: dict[str, Tensor], name: str, generator: torch.Generator) -> Tensor:

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..dataset.encode import FIRST
-from ..dataset.shards import PICTURE, LatentStore
+from ..dataset.shards import FIRST, PICTURE, LatentStore
 from ..motion.control import HOICogVideoXControl
 from ..motion.inject import controlled
 from ..motion.positions import rotary
 from ..motion.schedule import TRAIN_STEPS, alphas_cumprod
 from .config import TrainConfig
-from .draws import happens, mean_or_draw
+from .draws import happens, mean_or_draw, random_time, weights
 
 VALIDATION_TIMES = (150, 400, 650, 900)
 TextIds = Callable[[str], dict[str, Tensor]]
@@ -39,7 +38,7 @@ class MotionDraw:
         sample, masking, training = self.store.sample(index), self.config.masking, self.time is None
         x = mean_or_draw(sample, PICTURE, generator).transpose(0, 1)
         noise = torch.randn(x.shape, generator=generator)
-        t = torch.randint(TRAIN_STEPS, (), generator=generator) if training else torch.tensor(self.time)
+        t = (random_time(self.config, generator) * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1) if training else torch.tensor(self.time)
         first = mean_or_draw(sample, PICTURE + FIRST, generator).transpose(0, 1)
         if masking.image_noise:
             mean, deviation = masking.image_noise
@@ -50,7 +49,8 @@ class MotionDraw:
         empty = happens(masking.prompt, generator) and training
         prompt = "" if empty else self.store.rows[index].prompt
         text = self.ids(prompt) if self.ids else {"tokens": self.store.text(prompt)["tokens"].float()}
-        return {"x": x, "noise": noise, "t": t, "first": kept * _padded(first, len(x)), "slots": torch.stack(slots), **text}
+        known = {"first": kept * _padded(first, len(x)), "slots": torch.stack(slots)}
+        return {"x": x, "noise": noise, "t": t, **known, **weights(sample, self.config), **text}
 
     def _slot(self, sample: dict[str, Tensor], name: str, like: Tensor, kept: bool, generator: torch.Generator) -> Tensor:
         """(T', 32, h, w) of a condition beside its first frame, or what stands for an absent one."""
@@ -89,11 +89,12 @@ class MotionTrainee(nn.Module):
         self.register_buffer("signal", alphas_cumprod().float(), persistent=False)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """(B,) mean squared error of v of each sample."""
+        """(B,) mean squared error of v of each sample, weighted by ``weight`` (B, T', h, w) if there is one."""
         x, noise, t = batch["x"], batch["noise"], batch["t"]
         a, s = (part.sqrt()[:, None, None, None, None] for part in (self.signal[t], 1 - self.signal[t]))
         predicted = self.velocity(torch.cat([a * x + s * noise, batch["first"]], dim=2), t, batch["slots"], batch)
-        return ((predicted.float() - (a * noise - s * x)) ** 2).flatten(1).mean(1)
+        error = (predicted.float() - (a * noise - s * x)) ** 2
+        return (error * batch["weight"][:, :, None] if "weight" in batch else error).flatten(1).mean(1)
 
     def velocity(self, x: Tensor, t: Tensor, slots: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """v (B, T', 16, h, w) of noisy and first-frame latents (B, T', 32, h, w) and slots (B, n, T', 32, h, w)."""

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from ..appearance.flux_control import HOIFluxControl
 from ..appearance.schedule import noise
-from ..dataset.encode import FIRST
-from ..dataset.shards import PICTURE
+from ..dataset.shards import FIRST, PICTURE
 from ..headless.codec import decode, to_pictures
 from ..headless.cogvideox import ClipSampler, ClipSampling
 from ..headless.compute import Machine

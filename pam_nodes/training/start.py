@@ -13,12 +13,13 @@ import torch
 from ..dataset.clips import ClipSource
 from ..dataset.encode import check_models
 from ..dataset.shards import LatentStore
-from ..headless.cogvideox_models import CogVideoXModels
+from ..headless.cogvideox_models import CogVideoXModels, MiniCogVideoX
 from ..headless.compute import TORCH, Compute, Machine, machine, require
 from ..headless.flux_models import FluxModels
 from ..headless.frame_stage import check_size
 from ..headless.pose_stage import Bars, no_bars
-from .codec import make_codec_task
+from ..mini.files import MOTION
+from .codec import make_codec_task, make_decoder_task
 from .config import TrainConfig
 from .loop import Run, open_run, train
 from .sheets import Sheets
@@ -107,15 +108,46 @@ def _check(start: Start) -> None:
         require("for adamw8bit", "bitsandbytes")
 
 
-def start_codec(config: TrainConfig, source: ClipSource, size: tuple[int, int], compute: Compute, out: Path, overwrite: bool, bars: Bars):
-    """Train an autoencoder of the small models on clips, or go on with it (arguments as in ``start_training``)."""
+@dataclass(frozen=True)
+class CodecStart:
+    """What the run of a small model's autoencoder begins with.
+
+    Attributes:
+        config: how.
+        source: clips.
+        size: (width, height) of their pictures.
+        codec: file of the codec whose decoder learns, None for the pack's.
+        sampled: folder of latents that the decoder learns from.
+    """
+
+    config: TrainConfig
+    source: ClipSource
+    size: tuple[int, int]
+    codec: Path | None = None
+    sampled: Path | None = None
+
+
+def start_codec(start: CodecStart, compute: Compute, out: Path, overwrite: bool, bars: Bars) -> list[Path]:
+    """Train an autoencoder of the small models on clips, or go on with it (arguments and errors as in ``start_training``)."""
     require("to train", "accelerate")
-    check_size(size, "the clips")
-    names, accelerator = source.names, _accelerator(config, machine(compute))
+    check_size(start.size, "the clips")
+    decoder = start.config.learn == "decoder"
+    if decoder != (start.sampled is not None):
+        raise ValueError("Expected --sampled LATENTS of 'encode motion --sampled' with 'learn: decoder', and with nothing else.")
+    names, place = start.source.names, machine(compute)
+    accelerator = _accelerator(start.config, place)
+    data = {"clips": len(names), "size": list(start.size), "first": names[0]}
+    if decoder:
+        models = MiniCogVideoX(replace(MOTION, own_vae=start.codec))
+        latents = LatentStore(start.sampled)
+        task = make_decoder_task(start.config, start.source, latents, models.vae(replace(place, dtype=torch.float32)))
+        data |= {"latents": latents.settings}
+    else:
+        task = make_codec_task(start.config, start.source, start.size)
     if accelerator.is_main_process:
-        open_run(out, config, {"clips": len(names), "size": list(size), "first": names[0]}, {}, overwrite)
+        open_run(out, start.config, data, {}, overwrite)
     accelerator.wait_for_everyone()
-    return train(Run(out, make_codec_task(config, source, size)), accelerator, bars=bars)
+    return train(Run(out, task), accelerator, bars=bars)
 
 
 def _accelerator(config: TrainConfig, place: Machine) -> Any:

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from ..appearance.checkpoint import metadata_of as flux_metadata
 from ..appearance.checkpoint import released_keys
 from ..appearance.flux_control import HOIFluxControl
-from ..dataset.shards import LatentStore
+from ..dataset.shards import FOREGROUND, LatentStore, check_tensors
 from ..headless.compute import Machine
 from ..motion.checkpoint import from_module_keys
 from ..motion.checkpoint import metadata_of as cogvideox_metadata
@@ -131,7 +131,7 @@ def make_task(config: TrainConfig, store: LatentStore, models: Any, machine: Mac
 
 
 def check_store(config: TrainConfig, store: LatentStore) -> None:
-    """Raise ValueError for latents of another stage, with other hints, or without the conditions."""
+    """Raise ValueError for latents of another stage, with other hints, or without the conditions or the foreground."""
     settings = store.settings
     found = settings.get("stage"), settings.get("hints") if config.stage == "appearance" else None
     wanted = config.stage, config.control.encoding if config.stage == "appearance" else None
@@ -143,6 +143,8 @@ def check_store(config: TrainConfig, store: LatentStore) -> None:
     known = [name for name in config.names if name in settings["conditions"] and name not in config.masking.never]
     if not known:
         raise ValueError(f"Expected latents of {' or '.join(config.names)}, found {', '.join(settings['conditions'])} in {store.folder}.")
+    if config.foreground != 1:
+        check_tensors([*dict.fromkeys(row.file for row in store.rows)], FOREGROUND)
 
 
 def recompute(modules: list[nn.Module]) -> None:

@@ -51,6 +51,16 @@ def test_clips_are_encoded_as_the_sampler_does(clips, motion):
     torch.testing.assert_close(store.text("")["tokens"], expected[1][0])
 
 
+def test_foreground_is_its_share_of_each_latent_pixel(clips, motion):
+    """The first frame by itself, then the most of four frames."""
+    segmentation = clips.read("clip_3").conditions.segmentation
+    inside = (segmentation > 30).any(axis=3).reshape(9, 4, 8, 8, 8).mean(axis=(2, 4))
+    expected = np.stack([inside[0], inside[1:5].max(axis=0), inside[5:9].max(axis=0)])
+    found = LatentStore(motion).sample(3)["foreground"].numpy()
+    assert 0 < expected.mean() < 1
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
 def test_encoding_goes_on_after_an_end(clips, motion, caplog):
     files = {path.name: path.stat().st_mtime_ns for path in motion.glob("*.safetensors")}
     (motion / "latents_00001.safetensors").unlink()
@@ -70,7 +80,8 @@ def test_moments_of_a_real_vae(clips, tmp_path):
     encode_clips(FolderClips(clips.root, "val"), models, options, Compute("cpu"), tmp_path / "out")
     store = LatentStore(tmp_path / "out")
     sample = store.sample(0)
-    assert set(sample) == {f"{name}{first}{std}" for name in ("picture", "depth") for first in ("", "_first") for std in ("", "_std")}
+    latents = {f"{name}{first}{std}" for name in ("picture", "depth") for first in ("", "_first") for std in ("", "_std")}
+    assert set(sample) == latents | {"foreground"}
     vae = models.vae(CPU)
     vae.disable_tiling()
     with torch.no_grad():

@@ -35,7 +35,7 @@ def test_start_is_the_best_linear_map():
 def test_groups_of_frames_do_not_mix():
     """Changing a frame of the second group changes only its latent frame."""
     torch.manual_seed(0)
-    codec = PatchAutoencoder3D(width=8, group_width=8)
+    codec = PatchAutoencoder3D(width=8, wide=8)
     for parameter in codec.parameters():
         parameter.data = torch.randn_like(parameter) * 0.1
     clip = torch.randn(1, 3, 9, 16, 16)
@@ -43,3 +43,19 @@ def test_groups_of_frames_do_not_mix():
     other[:, :, 6] += 1
     change = (codec.encode(other) - codec.encode(clip)).abs().amax(dim=(0, 1, 3, 4))
     assert change[0] == 0 and change[1] == 0 and change[2] > 0.01
+
+
+def test_groups_are_decoded_in_sight_of_their_neighbours():
+    """A change of the first frame's latents reaches every group, one of a group its neighbours alone."""
+    torch.manual_seed(0)
+    codec = PatchAutoencoder3D(width=8, wide=8)
+    for parameter in codec.parameters():
+        parameter.data = torch.randn_like(parameter) * 0.1
+    latent = torch.randn(1, 16, 6, 2, 2)
+    groups = []
+    for place in (0, 2):
+        other = latent.clone()
+        other[:, :, place] += 1
+        change = (codec.decode(other) - codec.decode(latent)).abs().amax(dim=(0, 1, 3, 4))
+        groups.append([bool(change[0]), *(bool(part.any()) for part in change[1:].split(4))])
+    assert groups == [[True] * 6, [False, True, True, True, False, False]]

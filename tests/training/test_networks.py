@@ -25,7 +25,7 @@ from pam_nodes.motion.slots import SlotLatents
 from pam_nodes.training.config import ControlDesign, TrainConfig, Windows
 from pam_nodes.training.draws import Draws, generator_of
 from pam_nodes.training.initial import flux_names, new_flux_control
-from pam_nodes.training.tasks import check_store, make_task, recompute
+from pam_nodes.training.tasks import Task, check_store, make_task, recompute
 from tests.appearance import reference
 
 CPU = machine(Compute("cpu"))
@@ -231,3 +231,35 @@ def test_everything_goes_on_from_the_packs_weights(latents, tmp_path, stage):
     losses = [task.trainee(batch_of(task, time)) for task in (frozen, free)]
     torch.testing.assert_close(*losses, rtol=5e-3, atol=1e-4)
     assert sum(p.numel() for p in free.trainee.parameters()) > 2 * sum(p.numel() for p in frozen.trainee.parameters())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("stage", ["appearance", "motion"])
+def test_foreground_counts_more(latents, tmp_path, stage):
+    """The weighted mean of the squared errors of v (motion) or of the velocity (appearance) over latent pixels."""
+    task = task_of(stage, latents, tmp_path)
+    weighted = Task(replace(CONFIG[stage], foreground=4.0), task.store, task.trainee, task.times)
+    batch = batch_of(weighted, task.times[2], (1,))
+    weight = 1 + 3 * task.store.sample(1)["foreground"]
+    torch.testing.assert_close(batch["weight"][0], weight / weight.mean())
+    noise, x, t = batch["noise"], batch["x"], batch["t"]
+    if stage == "appearance":
+        velocity = task.trainee.velocity(torch.lerp(x, noise, t[:, None, None, None]), t, batch["hint"], batch)
+        error = (unpack(velocity, (64, 32)) - (noise - x)) ** 2
+    else:
+        a, s = alphas_cumprod()[t].sqrt().float(), (1 - alphas_cumprod()[t]).sqrt().float()
+        v = task.trainee.velocity(torch.cat([a * x + s * noise, batch["first"]], dim=2), t, batch["slots"], batch)
+        error = (v - (a * noise - s * x)) ** 2
+    expected = (error.mean(-3) * weight).sum() / weight.sum()
+    torch.testing.assert_close(task.trainee(batch)[0], expected, rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(task.trainee(batch_of(task, task.times[2], (1,)))[0], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("stage", ["appearance", "motion"])
+def test_times_near_noise(latents, tmp_path, stage):
+    """Half of logit-normal times are above the sigmoid of their mean."""
+    config = replace(CONFIG[stage], times="logit_normal", times_shape=(1.5, 1.0))
+    draw = Task(config, LatentStore(latents[stage]), task_of(stage, latents, tmp_path).trainee, ()).draw()
+    times = torch.stack([draw(0, generator_of(3, number))["t"] for number in range(200)]).float()
+    above = (times / (1 if stage == "appearance" else 1000) > torch.sigmoid(torch.tensor(1.5))).float().mean()
+    assert 0.4 < float(above) < 0.6
