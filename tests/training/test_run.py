@@ -20,7 +20,7 @@ from pam_nodes.headless.cogvideox_models import MiniCogVideoX, load_control
 from pam_nodes.headless.compute import Compute, machine
 from pam_nodes.headless.files import read_picture
 from pam_nodes.headless.flux_models import MiniFlux
-from pam_nodes.mini.files import MiniFiles
+from pam_nodes.mini.files import MOTION, MiniFiles
 from pam_nodes.tensor_files import open_tensors
 from pam_nodes.training.appearance import AppearanceDraw
 from pam_nodes.training.config import PRESETS, TrainConfig, filled, read_config
@@ -148,6 +148,29 @@ def test_codec_begins_with_principal_components_and_improves(latents, tmp_path):
     assert main([*encode, "--length", "9", "--device", "cpu", "--out", str(tmp_path / "own")]) == 0
     own, packs = (LatentStore(folder).sample(0)["picture"].float() for folder in (tmp_path / "own", latents["motion"]))
     assert own.shape == packs.shape and (own - packs).abs().mean() > 0.1
+
+
+def test_decoder_learns_alone_from_what_the_model_samples(latents, tmp_path, caplog):
+    """All else of the codec stays as it is, so that latents keep their meaning."""
+    clips, sampled, path = latents["motion"].parent / "clips", tmp_path / "sampled", tmp_path / "decoder.yaml"
+    encode = ["encode", "motion", str(clips), "--split", "all", "--mini", "--size", "64x32", "--length", "9", "--device", "cpu"]
+    assert main([*encode, "--sampled", "2", "--out", str(sampled)]) == 0
+    row = LatentStore(sampled).sample(2)
+    assert row["sampled"].shape == row["picture"].shape and 0.05 < (row["sampled"] - row["picture"]).float().abs().mean() < 2
+    path.write_text(
+        "stage: video_codec\nlearn: decoder\nprecision: fp32\noptimization: {rate: 1.0e-3, batch: 4, warmup: 1}\n"
+        "watching: {steps: 8, save: 8, validate: 2, samples: 2}"
+    )
+    arguments = ["train", "video_codec", str(path), "--data", str(clips), "--size", "64x32", "--device", "cpu"]
+    assert main([*arguments, "--out", str(tmp_path / "none")]) == 2 and "Expected --sampled LATENTS" in caplog.text
+    plain = [*arguments, "--sampled", str(latents["motion"]), "--out", str(tmp_path / "plain")]
+    assert main(plain) == 2 and "Expected 'sampled' of every sample" in caplog.text
+    assert main([*arguments, "--sampled", str(sampled), "--out", str(tmp_path / "run")]) == 0
+    losses = [line["validation"] for line in read_log(tmp_path / "run") if "validation" in line]
+    assert losses[-1] < losses[0]
+    own, packs = (open_tensors(file).read() for file in (tmp_path / "run" / "vae.safetensors", MOTION.vae))
+    changed = {name for name in packs if not torch.equal(own[name], packs[name])}
+    assert changed and all(name.startswith("group.decoder.") for name in changed)
 
 
 @pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))

@@ -75,7 +75,7 @@ def _clip(g: Graph, motion: Node, camera: Node, conditions: Node, picked: Node) 
     )  # fmt: skip
     latent = g.add(
         "KSampler", (x + 340, 0), (300, 280),
-        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=20, cfg=1.0,
+        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=2, cfg=1.0,
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
     frames = g.add("VAEDecode", (x + 340, 330), (300, 60), samples=latent[0], vae=video["VAE"])

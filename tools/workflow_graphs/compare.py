@@ -66,7 +66,7 @@ def _clips(g: Graph, prompt: Node, conditions: Node) -> Node:
     )  # fmt: skip
     latent = g.add(
         "KSampler", (2360, 0), (300, 280),
-        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=prompt["seeds"], steps=20, cfg=1.0,
+        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=prompt["seeds"], steps=2, cfg=1.0,
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
     g.note(CLIP_NOTE, (2020, 790), (300, 190))
