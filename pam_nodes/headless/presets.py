@@ -32,7 +32,7 @@ def frame_options(mini: bool, released: bool) -> FrameOptions:
 def clip_options(mini: bool, released: bool) -> ClipOptions:
     """Of the motion stage. Released: latents of pictures are drawn, noise of the device, grey clips in unused slots."""
     if mini:
-        return ClipOptions(MINI_CLIP_PROMPT, sampling=ClipSampling(steps=20, scheduler="ddim", guidance=1.0, dynamic=False))
+        return ClipOptions(MINI_CLIP_PROMPT, sampling=ClipSampling(steps=2, scheduler="ddim", guidance=1.0, dynamic=False))
     wording = PRESETS["PAM motion"]
     options = ClipOptions(wording.template, wording.negative, size=SIZE)
     if released:
