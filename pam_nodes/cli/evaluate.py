@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, bars) -> list[Path]:
     """Compare."""
-    from ..evaluation.distances import LatentFeatures, Lpips, VideoFeatures, load_script
+    from ..evaluation.distances import LatentFeatures, load_network
     from ..evaluation.measure import Given, Networks, evaluate
     from ..headless.compute import Compute, machine
     from ..headless.scene import HandChoice
@@ -47,8 +47,8 @@ def run(args: argparse.Namespace, bars) -> list[Path]:
     place = machine(Compute(args.device, "fp32"))
     networks = Networks(
         LatentFeatures(place),
-        None if args.lpips is None else Lpips(load_script(args.lpips, "LPIPS", place), place),
-        None if args.i3d is None else VideoFeatures(load_script(args.i3d, "I3D", place), place),
+        None if args.lpips is None else load_network("LPIPS", args.lpips, place),
+        None if args.i3d is None else load_network("I3D", args.i3d, place),
     )
     data = args.paper or ("OAKINK2" if args.dataset == "oakink2" else "DexYCB")
     hands = {side: HandChoice(file, side).load() for side, file in (("right", args.hand), ("left", args.left_hand))}

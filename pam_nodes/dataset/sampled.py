@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +39,13 @@ class Resampler:
     def __call__(self, row: dict[str, Tensor], prompt: str, seed: int) -> Tensor:
         """(16, T', h, w) latents sampled from the conditions and the first frame of a row."""
         known = {name: value.float()[None] for name, value in row.items()}
-        names = self.sampler.control.config.slots
-        slots = [SlotLatents(known[name], known[name + FIRST]) if name in known else SlotLatents() for name in names]
+        slots = stored_slots(known, self.sampler.control.config.slots)
         words = encode_prompts(*self.text, [prompt], self.machine)[0]
         settings = ClipSampling(self.steps, "ddim", guidance=1.0, dynamic=False)
         start = known[PICTURE + FIRST].transpose(1, 2)
         return self.sampler.denoise(slots, start, words, words, settings, seed)[0].to(row[PICTURE])
+
+
+def stored_slots(sample: dict[str, Tensor], names: Sequence[str]) -> list[SlotLatents]:
+    """The slots of conditions in a sample (1, 16, T', h, w) of a store; those it lacks are unused."""
+    return [SlotLatents(sample[name], sample[name + FIRST]) if name in sample else SlotLatents() for name in names]

@@ -109,6 +109,10 @@ class LatentStore:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def require(self, name: str) -> None:
+        """Raise ValueError unless every sample has a tensor of this name."""
+        check_tensors([*dict.fromkeys(row.file for row in self.rows)], name)
+
     @cached_property
     def settings(self) -> dict:
         """What the store was made with."""

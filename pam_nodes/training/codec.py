@@ -18,7 +18,7 @@ from torch.nn.functional import pixel_unshuffle
 
 from ..conditions.pack import masks
 from ..dataset.clips import ClipSource
-from ..dataset.shards import PICTURE, SAMPLED, LatentStore, check_tensors
+from ..dataset.shards import PICTURE, SAMPLED, LatentStore
 from ..headless.codec import to_pixels
 from ..mini.codec import GROUP, LATENT_CHANNELS, PATCH, LinearCodec, PatchAutoencoder, PatchAutoencoder3D
 from ..tensor_files import write_tensors
@@ -207,22 +207,23 @@ def make_codec_task(config: TrainConfig, source: ClipSource, size: tuple[int, in
     return CodecTask(config, store, trainee)
 
 
+def check_sampled(latents: LatentStore, names: list[str]) -> None:
+    """Raise ValueError for latents that were not sampled too, or of other clips than those with these names."""
+    latents.require(SAMPLED)
+    if foreign := sorted({row.name for row in latents.rows} - set(names)):
+        raise ValueError(f"Expected latents of the clips in --data, found those of {foreign[0]}: give the folder that was encoded.")
+
+
 def make_decoder_task(config: TrainConfig, source: ClipSource, latents: LatentStore, codec: PatchAutoencoder3D) -> CodecTask:
     """A codec that is there, of which the decoder of the groups learns.
 
     Args:
         config: of the stage "video_codec".
         source: clips.
-        latents: of these clips, by the codec, also sampled.
+        latents: of these clips, by the codec, see ``check_sampled``.
         codec: what is gone on from.
-
-    Raises:
-        ValueError: latents of other clips, or that were not sampled.
     """
-    check_tensors([*dict.fromkeys(row.file for row in latents.rows)], SAMPLED)
     names = tuple(row.name for row in latents.rows)
-    if foreign := sorted(set(names) - set(source.names)):
-        raise ValueError(f"Expected latents of the clips in --data, found those of {foreign[0]}: give the folder that was encoded.")
     trainee = CodecTrainee(codec)
     trainee.learn_decoder()
     return CodecTask(config, PictureStore(source, names, tuple(latents.settings["size"]), True, latents), trainee)

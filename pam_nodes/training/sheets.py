@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..appearance.flux_control import HOIFluxControl
 from ..appearance.schedule import noise
+from ..dataset.sampled import stored_slots
 from ..dataset.shards import FIRST, PICTURE
 from ..headless.codec import decode, to_pictures
 from ..headless.cogvideox import ClipSampler, ClipSampling
@@ -20,7 +21,6 @@ from ..headless.files import save_picture
 from ..headless.flux import FluxSampler, FluxSampling
 from ..headless.flux_models import Prompt
 from ..motion.control import HOICogVideoXControl
-from ..motion.slots import SlotLatents
 from .small import small_transformer
 from .tasks import Task, part
 
@@ -102,11 +102,9 @@ class Sheets:
         settings = ClipSampling(steps=config.watching.sheet_steps, scheduler="ddim", guidance=1.0, dynamic=False)
         rows = []
         for index in self._rows():
-            sample = {name: value.float()[None] for name, value in store.sample(index).items()}
-            slots = [
-                SlotLatents(sample[name], sample[name + FIRST]) if name in sample and name not in config.masking.never else SlotLatents()
-                for name in config.names
-            ]
+            stored = store.sample(index).items()
+            sample = {name: value.float()[None] for name, value in stored if name not in config.masking.never}
+            slots = stored_slots(sample, config.names)
             words = self._text(store.rows[index].prompt)["tokens"]
             made = sampler.sample(slots, sample[PICTURE + FIRST].transpose(1, 2), words, words, settings, index)
             with torch.no_grad():

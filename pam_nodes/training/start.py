@@ -19,7 +19,7 @@ from ..headless.flux_models import FluxModels
 from ..headless.frame_stage import check_size
 from ..headless.pose_stage import Bars, no_bars
 from ..mini.files import MOTION
-from .codec import make_codec_task, make_decoder_task
+from .codec import check_sampled, make_codec_task, make_decoder_task
 from .config import TrainConfig
 from .loop import Run, open_run, train
 from .sheets import Sheets
@@ -131,22 +131,23 @@ def start_codec(start: CodecStart, compute: Compute, out: Path, overwrite: bool,
     """Train an autoencoder of the small models on clips, or go on with it (arguments and errors as in ``start_training``)."""
     require("to train", "accelerate")
     check_size(start.size, "the clips")
-    decoder = start.config.learn == "decoder"
-    if decoder != (start.sampled is not None):
+    if (start.config.learn == "decoder") != (start.sampled is not None):
         raise ValueError("Expected --sampled LATENTS of 'encode motion --sampled' with 'learn: decoder', and with nothing else.")
     names, place = start.source.names, machine(compute)
     accelerator = _accelerator(start.config, place)
-    data = {"clips": len(names), "size": list(start.size), "first": names[0]}
-    if decoder:
-        models = MiniCogVideoX(replace(MOTION, own_vae=start.codec))
+    data, latents = {"clips": len(names), "size": list(start.size), "first": names[0]}, None
+    if start.sampled is not None:
         latents = LatentStore(start.sampled)
-        task = make_decoder_task(start.config, start.source, latents, models.vae(replace(place, dtype=torch.float32)))
+        check_sampled(latents, names)
         data |= {"latents": latents.settings}
-    else:
-        task = make_codec_task(start.config, start.source, start.size)
     if accelerator.is_main_process:
         open_run(out, start.config, data, {}, overwrite)
     accelerator.wait_for_everyone()
+    if latents is None:
+        task = make_codec_task(start.config, start.source, start.size)
+    else:
+        codec = MiniCogVideoX(replace(MOTION, own_vae=start.codec)).vae(replace(place, dtype=torch.float32))
+        task = make_decoder_task(start.config, start.source, latents, codec)
     return train(Run(out, task), accelerator, bars=bars)
 
 

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from ..appearance.checkpoint import metadata_of as flux_metadata
 from ..appearance.checkpoint import released_keys
 from ..appearance.flux_control import HOIFluxControl
-from ..dataset.shards import FOREGROUND, LatentStore, check_tensors
+from ..dataset.shards import FOREGROUND, LatentStore
 from ..headless.compute import Machine
 from ..motion.checkpoint import from_module_keys
 from ..motion.checkpoint import metadata_of as cogvideox_metadata
@@ -144,7 +144,7 @@ def check_store(config: TrainConfig, store: LatentStore) -> None:
     if not known:
         raise ValueError(f"Expected latents of {' or '.join(config.names)}, found {', '.join(settings['conditions'])} in {store.folder}.")
     if config.foreground != 1:
-        check_tensors([*dict.fromkeys(row.file for row in store.rows)], FOREGROUND)
+        store.require(FOREGROUND)
 
 
 def recompute(modules: list[nn.Module]) -> None:

@@ -32,12 +32,17 @@ def test_start_is_the_best_linear_map():
     assert 0.9 < float(codes.square().mean()) < 1.1
 
 
-def test_groups_of_frames_do_not_mix():
-    """Changing a frame of the second group changes only its latent frame."""
+def random_codec():
     torch.manual_seed(0)
     codec = PatchAutoencoder3D(width=8, wide=8)
     for parameter in codec.parameters():
         parameter.data = torch.randn_like(parameter) * 0.1
+    return codec
+
+
+def test_groups_of_frames_do_not_mix():
+    """Changing a frame of the second group changes only its latent frame."""
+    codec = random_codec()
     clip = torch.randn(1, 3, 9, 16, 16)
     other = clip.clone()
     other[:, :, 6] += 1
@@ -47,10 +52,7 @@ def test_groups_of_frames_do_not_mix():
 
 def test_groups_are_decoded_in_sight_of_their_neighbours():
     """A change of the first frame's latents reaches every group, one of a group its neighbours alone."""
-    torch.manual_seed(0)
-    codec = PatchAutoencoder3D(width=8, wide=8)
-    for parameter in codec.parameters():
-        parameter.data = torch.randn_like(parameter) * 0.1
+    codec = random_codec()
     latent = torch.randn(1, 16, 6, 2, 2)
     groups = []
     for place in (0, 2):

@@ -2,7 +2,7 @@
 
 from hostkit.graph import Graph, Node
 
-from .stages import condition_stage, pose_stage
+from .stages import condition_stage, pose_stage, small_sampler
 
 SIZE = dict(width=288, height=192)
 PROMPT_NOTE = """## 3 First frames
@@ -73,11 +73,7 @@ def _clip(g: Graph, motion: Node, camera: Node, conditions: Node, picked: Node) 
         "PAMApplyHOIControlCogVideoX", (x, 690), (300, 200),
         model=video["MODEL"], model_patch=video["MODEL_PATCH"], vae=video["VAE"], conditions=conditions[0],
     )  # fmt: skip
-    latent = g.add(
-        "KSampler", (x + 340, 0), (300, 280),
-        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=2, cfg=1.0,
-        sampler_name="euler", scheduler="simple",
-    )  # fmt: skip
+    latent = small_sampler(g, (x + 340, 0), model, start, 42)
     frames = g.add("VAEDecode", (x + 340, 330), (300, 60), samples=latent[0], vae=video["VAE"])
     flow = g.add("PAMOpticalFlow", (x + 340, 440), (300, 210), trajectory=motion[0], camera=camera[0], conditions=conditions[0])
     checked = g.add("PAMHOIConsistency", (x + 340, 700), (300, 300), images=frames[0], conditions=flow["conditions"], min_hands=0.0)

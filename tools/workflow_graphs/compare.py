@@ -2,7 +2,7 @@
 
 from hostkit.graph import Graph, Node
 
-from .stages import START, condition_stage
+from .stages import START, condition_stage, small_sampler
 
 SIZE = dict(width=288, height=192)
 SCENES_NOTE = """## 1 Scenes
@@ -64,11 +64,7 @@ def _clips(g: Graph, prompt: Node, conditions: Node) -> Node:
         "PAMApplyHOIControlCogVideoX", (2360, 700), (300, 280),
         model=video["MODEL"], model_patch=video["MODEL_PATCH"], vae=video["VAE"], conditions=conditions[0],
     )  # fmt: skip
-    latent = g.add(
-        "KSampler", (2360, 0), (300, 280),
-        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=prompt["seeds"], steps=2, cfg=1.0,
-        sampler_name="euler", scheduler="simple",
-    )  # fmt: skip
+    latent = small_sampler(g, (2360, 0), model, start, prompt["seeds"])
     g.note(CLIP_NOTE, (2020, 790), (300, 190))
     g.group("3 Clips", (2000, -80), (680, 1220), "motion")
     return g.add("VAEDecode", (2360, 330), (300, 60), samples=latent[0], vae=video["VAE"])

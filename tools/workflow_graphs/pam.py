@@ -2,7 +2,7 @@
 
 from hostkit.graph import Graph
 
-from .stages import condition_stage, flux_loaders, pose_stage, small_picture
+from .stages import condition_stage, flux_loaders, pose_stage, small_picture, small_sampler
 
 PROMPT = "a light skin hand reaching for a red mug on a grey table, bright light"
 MOTION_PROMPT = "a light skin hand picking up a red mug on a grey table, bright light"
@@ -40,11 +40,7 @@ def mini(info: dict) -> Graph:
         "PAMApplyHOIControlCogVideoX", (3060, 0), (300, 200),
         model=video["MODEL"], model_patch=video["MODEL_PATCH"], vae=video["VAE"], conditions=conditions[0],
     )  # fmt: skip
-    latent = g.add(
-        "KSampler", (3060, 250), (300, 280),
-        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=42, steps=2, cfg=1.0,
-        sampler_name="euler", scheduler="simple",
-    )  # fmt: skip
+    latent = small_sampler(g, (3060, 250), model, start, 42)
     frames = g.add("VAEDecode", (3060, 580), (300, 60), samples=latent[0], vae=video["VAE"])
     made = g.add("CreateVideo", (3060, 690), (300, 80), images=frames[0], fps=8.0)
     g.add("SaveVideo", (3400, 0), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")

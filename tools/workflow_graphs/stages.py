@@ -73,3 +73,12 @@ def small_picture(g: Graph, conditions: Node, text: str, batch_size: int = 1) ->
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
     return g.add("VAEDecode", (2360, 810), (300, 60), samples=sampled[0], vae=small["VAE"])
+
+
+def small_sampler(g: Graph, spot: tuple[int, int], model: Node, start: Node, seed) -> Node:
+    """The sampler of the small video model, which was trained for two steps."""
+    return g.add(
+        "KSampler", spot, (300, 280),
+        model=model[0], positive=start[0], negative=start[1], latent_image=start[2], seed=seed, steps=2, cfg=1.0,
+        sampler_name="euler", scheduler="simple",
+    )  # fmt: skip
