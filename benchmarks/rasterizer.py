@@ -4,7 +4,7 @@ Run from the repository root: python -m benchmarks.rasterizer [--pyrender PYTHON
 
 A deforming hand and an object of 5k, 50k and 200k faces, 720 x 480, depth + ids + normals, the hand's normals worked out anew each time.
 PYTHON is one that has pyrender: python -m venv .pam/gl-venv, then pip install pyrender2 scipy there. Times are the best of several runs;
-"cpu" adds up the threads of a process.
+"cpu" adds up the threads of this process. "alone" is numpy without the processes that help it, whose time is not seen from here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pam_nodes.conditions.backends import chosen, drawer_for, numba_works
 from pam_nodes.conditions.clip import render_clip
 from pam_nodes.conditions.film import film, film_parts
 from pam_nodes.conditions.frames import blank_frames
+from pam_nodes.conditions.helpers import OFF
 from pam_nodes.conditions.look import Look
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
 from pam_nodes.conditions.pack import to_float
@@ -100,9 +101,17 @@ def pyrender_loop(python: str, tracks, camera, repeat: int) -> tuple[float, floa
         return times["wall"], times["cpu"], np.load(f"{path}.out.npz")["ids"]
 
 
+BESIDE = ("numpy", "pyrender")
+"""Renderers that have processes beside this one, whose processor time is not seen from here."""
+
+
 def draw(backend: str, tracks, camera, python: str | None, repeat: int):
-    """Times of one renderer. The pyrender worker is warm; its own processor time is not seen from here."""
+    """Times of one renderer. Processes beside this one are warm."""
     hand, body = tracks
+    os.environ[OFF] = "1" if backend == "alone" else ""
+    backend = "numpy" if backend == "alone" else backend
+    if backend == "numpy":
+        render_clip(tracks, camera, ALL, backend=backend)
     if backend != "pyrender":
         return timed(lambda: render_clip([deforming_track(hand.vertices, hand.faces, 1), body], camera, ALL, backend=backend), repeat)
     os.environ["PAM_GL_PYTHON"] = python
@@ -146,7 +155,7 @@ def compare(name: str, faces: int, distance: float, options) -> dict[str, tuple[
         covered = 100 * (drawn.instance_ids > 0).mean()
         line = f"{name:9}{faces:7} faces  {backend:14} {speed(options.frames, wall, cpu)}  covered {covered:.0f} %"
         if theirs is not None:
-            line += f"  {peer[0] / wall:5.1f} x loop" + (f" ({peer[1] / cpu:.1f} x by cpu)" if backend != "pyrender" else "")
+            line += f"  {peer[0] / wall:5.1f} x loop" + (f" ({peer[1] / cpu:.1f} x by cpu)" if backend not in BESIDE else "")
             line += f", {(theirs != drawn.instance_ids).sum()} of {(theirs > 0).sum()} px differ"
         print(line, flush=True)
     return times
@@ -222,7 +231,7 @@ def main() -> None:
     parser.add_argument("--on-disk", type=int, help="instead: film so many small frames in parts into files, and print the memory")
     parser.add_argument("--cuda", action="store_true", help="instead: time torch on the GPU")
     options = parser.parse_args()
-    options.only = options.only or ["numpy", *["numba"] * numba_works(), "torch", *["pyrender"] * bool(options.pyrender)]
+    options.only = options.only or ["numpy", "alone", *["numba"] * numba_works(), "torch", *["pyrender"] * bool(options.pyrender)]
     if options.memory:
         memory(options.memory)
         return

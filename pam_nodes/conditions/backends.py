@@ -13,9 +13,12 @@ from .colormap import as_pixels
 from .frames import Frames
 from .scene import NUMPY, Loops, Scene, View
 from .threads import THREADS
+from .triangles import NEAR
 
-MANY_FACES = 1 << 15
-"""From so many on, NumPy's array operations are long enough for two threads to gain."""
+MANY_FACES, MANY_PIXELS = 1 << 15, 1 << 17
+"""From so many faces, or pixels in the boxes around the meshes, it pays to have other processes help NumPy."""
+FEW_FRAMES = 8
+"""Fewer are drawn before a helper comes."""
 BACKENDS = ("auto", "numpy", "numba", "torch", "pyrender")
 log = logging.getLogger(__name__)
 
@@ -81,7 +84,14 @@ def drawer_for(backend: str, scene: Scene, camera: Camera) -> Drawer:
         from .gl_client import PyrenderDrawer
 
         return PyrenderDrawer(scene, camera, drawer_for(chosen("auto"), scene, camera))
-    return NumbaDrawer(scene, camera) if backend == "numba" else NumpyDrawer(scene, camera)
+    if backend == "numba":
+        return NumbaDrawer(scene, camera)
+    large = len(scene.faces) >= MANY_FACES or boxed_pixels(scene, camera) >= MANY_PIXELS
+    if len(scene) >= FEW_FRAMES and large:
+        from .helpers import SharedDrawer
+
+        return SharedDrawer(scene, camera)
+    return NumpyDrawer(scene, camera)
 
 
 def loops_for(backend: str = "auto") -> Loops:
@@ -94,13 +104,12 @@ def loops_for(backend: str = "auto") -> Loops:
 
 
 class NumpyDrawer:
-    """One frame at a time with array operations; where they are short, threads would only wait for each other's interpreter lock."""
+    """One frame at a time with array operations; threads would only wait for each other's interpreter lock."""
 
-    batch = 1
+    batch = threads = 1
 
     def __init__(self, scene: Scene, camera: Camera):
         self.scene, self.camera = scene, camera
-        self.threads = min(THREADS, 2) if len(scene.faces) >= MANY_FACES else 1
 
     def close(self) -> None:
         """Nothing is held."""
@@ -114,12 +123,22 @@ class NumpyDrawer:
                 store_view(frames, row, self.scene.view(first + row, self.camera))
 
 
+def boxed_pixels(scene: Scene, camera: Camera) -> float:
+    """Pixels in the boxes around each mesh in the first frame: what it covers, and not much more."""
+    x, y, z = scene.vertices(0, camera.at(0)).T
+    k, z = camera.lens(0), np.maximum(z, NEAR)
+    sides = []
+    for place, focal, centre, most in ((x, k[0, 0], k[0, 2], camera.width), (y, k[1, 1], k[1, 2], camera.height)):
+        seen = np.clip(place / z * focal + centre, 0, most)
+        starts = scene.first_vertex[:-1]
+        sides.append(np.maximum.reduceat(seen, starts) - np.minimum.reduceat(seen, starts))
+    return float(sides[0] @ sides[1])
+
+
 class NumbaDrawer(NumpyDrawer):
     """One frame at a time with compiled loops."""
 
-    def __init__(self, scene: Scene, camera: Camera):
-        super().__init__(scene, camera)
-        self.threads = THREADS
+    threads = THREADS
 
     def draw(self, first: int, frames: Frames) -> None:
         """See ``Drawer``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
@@ -140,6 +141,7 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+    os.environ["PAM_NO_HELPERS"] = "1"
 
 
 def make_clip(options: DataOptions, index: int, out: Path) -> dict | None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from hostkit.host import ROOT
-from pam_nodes.conditions import gl_client
+from pam_nodes.conditions import child, gl_client
+from pam_nodes.conditions.child import ChildError
 from pam_nodes.conditions.clip import render_clip
 from pam_nodes.conditions.meshes import deforming_track, rigid_track
 from pam_nodes.geometry.camera_build import orbit_camera
@@ -42,8 +43,8 @@ def gl_python(skip_for, monkeypatch):
     python = os.environ.get("PAM_GL_PYTHON") or (str(beside) if beside.exists() else sys.executable)
     monkeypatch.setenv("PAM_GL_PYTHON", python)
     try:
-        gl_client.Worker(64, 48).close()
-    except gl_client.GlError as problem:
+        gl_client.start(64, 48).close()
+    except ChildError as problem:
         skip_for("gl", f"{problem}. For a Python with it: python -m venv .pam/gl-venv, then pip install pyrender2 there.")
     return python
 
@@ -76,9 +77,9 @@ os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
 import OpenGL
 OpenGL.USE_ACCELERATE = False
 from OpenGL import EGL, GLES3
-from pam_nodes.conditions.gl_client import Worker
-worker = Worker(64, 48)
-print(worker.driver)
+from pam_nodes.conditions.gl_client import start
+worker = start(64, 48)
+print(worker.ready["driver"])
 worker.close()
 """
 
@@ -126,11 +127,11 @@ def test_a_child_that_misbehaves_is_replaced(body, reason, tracks, monkeypatch, 
 
 
 def test_a_child_that_ended_before_it_is_asked_is_an_error_of_its_own(gl_python):
-    worker = gl_client.Worker(64, 48)
+    worker = gl_client.start(64, 48)
     worker.process.kill()
     worker.process.wait()
-    with pytest.raises(gl_client.GlError, match="has ended"):
-        worker.ask(scene=None)
+    with pytest.raises(ChildError, match="has ended"):
+        worker.ask(20, scene=None)
 
 
 def test_a_child_that_is_killed_is_started_once_more(tracks, gl_python, caplog):
@@ -151,30 +152,30 @@ def test_a_child_that_is_killed_is_started_once_more(tracks, gl_python, caplog):
 
 
 def test_the_child_waits_for_the_next_clip_and_then_goes(tracks, gl_python, monkeypatch, caplog):
-    monkeypatch.setattr(gl_client, "IDLE_SECONDS", 30)
+    monkeypatch.setattr(child, "IDLE_SECONDS", 30)
     first = render_clip(tracks, view(), ALL, backend="pyrender")
-    waiting = gl_client.waiting.worker
+    waiting = gl_client.waiting.child
     assert waiting.process.poll() is None
     turned = [tracks[0], replace(tracks[1], poses=tracks[1].poses[::-1])]
     again = render_clip(turned, view(), ALL, backend="pyrender")
-    assert gl_client.waiting.worker is waiting, "the same child drew the second clip"
+    assert gl_client.waiting.child is waiting, "the same child drew the second clip"
     assert (again.depth != first.depth).any()
     np.testing.assert_array_equal(again.depth, render_clip(turned, view(), ALL, backend="pyrender").depth)
 
     waiting.process.kill()
     waiting.process.wait()
-    monkeypatch.setattr(gl_client, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(child, "IDLE_SECONDS", 0.1)
     np.testing.assert_array_equal(render_clip(tracks, view(), ALL, backend="pyrender").depth, first.depth)
     assert not caplog.records, "a child that died while waiting is replaced without a word"
     deadline = time.monotonic() + 20
-    while gl_client.waiting.worker is not None and time.monotonic() < deadline:
+    while gl_client.waiting.child is not None and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert gl_client.waiting.worker is None
+    assert gl_client.waiting.child is None
 
 
 def test_a_child_of_another_size_is_not_used(tracks, gl_python):
     render_clip(tracks, view(), {"ids"}, backend="pyrender")
-    large = gl_client.waiting.worker
+    large = gl_client.waiting.child
     small = orbit_camera([0, -0.05, 0.08], 0.32, 20, 35, 40, 240, 160)
     assert render_clip(tracks, small, {"ids"}, backend="pyrender").instance_ids.any()
-    assert gl_client.waiting.worker is not large and large.process.poll() is not None
+    assert gl_client.waiting.child is not large and large.process.poll() is not None
