@@ -27,12 +27,15 @@ from pam_nodes.evaluation.distances import LatentFeatures, frechet
 from pam_nodes.evaluation.paper import table as paper_table
 from pam_nodes.headless import flux
 from pam_nodes.headless.clip_files import write_clip
+from pam_nodes.headless.codec import to_pictures, to_pixels
 from pam_nodes.headless.cogvideox import ClipSampler, ClipSampling, encode_prompts
 from pam_nodes.headless.cogvideox_models import MiniCogVideoX, load_control
 from pam_nodes.headless.compute import Compute, Machine, machine
 from pam_nodes.headless.condition_files import leave_out
 from pam_nodes.headless.flux_models import MiniFlux
+from pam_nodes.headless.refiner import load_refiner
 from pam_nodes.mini.configs import COGVIDEOX
+from pam_nodes.mini.refine import refine
 from pam_nodes.training.config import read_config
 from pam_nodes.training.start import Start, start_training
 
@@ -79,6 +82,7 @@ def only(clip: LabelledClip, names: tuple[str, ...]):
 def clip_rows(clips: list[LabelledClip], args: argparse.Namespace, place: Machine, compute: Compute) -> Iterator[tuple[str, Film]]:
     """Rows of the video model."""
     models = MiniCogVideoX()
+    refiner = load_refiner(place)
     prompts = encode_prompts(*models.text(place), [clip.prompt for clip in clips], place)
     for name, names in ROWS.items():
         folder = args.out / "controls" / name.replace(" ", "_")
@@ -89,8 +93,12 @@ def clip_rows(clips: list[LabelledClip], args: argparse.Namespace, place: Machin
         slots = [sampler.encode_slots(only(clip, names), settings.unused) for clip in clips]
         starts = [sampler.encode_start(clip.pictures[0]) * given_first for clip in clips]
 
-        def film(place: int, seed: int, sampler=sampler, settings=settings, slots=slots, starts=starts) -> np.ndarray:
-            return sampler.sample(slots[place], starts[place], prompts[place], prompts[place], settings, seed)
+        told = [leave_out(clip.conditions, tuple(set(NAMES) - set(names))) for clip in clips]
+        seen = [to_pixels(clip.pictures[:1]) if given_first else None for clip in clips]
+
+        def film(place: int, seed: int, sampler=sampler, settings=settings, slots=slots, starts=starts, told=told, seen=seen) -> np.ndarray:
+            latents = sampler.denoise(slots[place], starts[place], prompts[place], prompts[place], settings, seed)
+            return to_pictures(refine(refiner, sampler.decode(latents).clamp(-1, 1), told[place], seen[place]))
 
         yield name, film
 
@@ -99,6 +107,7 @@ def still_rows(stills: list[LabelledClip], args: argparse.Namespace, place: Mach
     """Rows of the image model, which has no first frame to be given."""
     models = MiniFlux()
     *prompts, negative = flux.encode_prompts(*models.text(place), [still.prompt for still in stills] + [""], place)
+    refiner = load_refiner(place)
     sampler = flux.FluxSampler(place, models.transformer(place), models.control(place), models.vae(place))
     for name, names in ROWS.items():
         if "no first" in name:
@@ -108,8 +117,11 @@ def still_rows(stills: list[LabelledClip], args: argparse.Namespace, place: Mach
         hints = [hint_frames(only(still, names), sampler.control.config).at(*size) for still in stills]
         hints = [sampler.encode_hint(hint) for hint in hints]
 
-        def film(place: int, seed: int, settings=settings, hints=hints, size=size) -> np.ndarray:
-            return sampler.sample(hints[place], prompts[place], negative, settings, seed, size)[None]
+        told = [leave_out(still.conditions, tuple(set(NAMES) - set(names))) for still in stills]
+
+        def film(place: int, seed: int, settings=settings, hints=hints, size=size, told=told) -> np.ndarray:
+            pixels = sampler.paint(hints[place], prompts[place], negative, settings, seed, size).clamp(-1, 1)
+            return to_pictures(refine(refiner, pixels, told[place]))
 
         yield name, film
 

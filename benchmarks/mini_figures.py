@@ -32,26 +32,46 @@ def foreground_psnr(pictures: np.ndarray, scene: Scene, first: int = 0) -> float
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Frames of a clip in which the landmark model finds the hand: (T,) whether, and the errors as a share of the hand's box."""
+    """What the landmark model sees of the hand in the frames of a clip.
+
+    Attributes:
+        found: (T,) whether it finds it.
+        errors: (T,) distances from the joints, as a share of the hand's box.
+        points: (T, 21, 2) the landmarks, as a share of it too.
+    """
 
     found: np.ndarray
     errors: np.ndarray
+    points: np.ndarray
 
 
 def landmarks(pictures: np.ndarray, scene: Scene, scorer: Scorer) -> Landmarks:
     """Look for the hand of a scene in every frame."""
-    scores = [scorer.score(picture, expected(scene.conditions, frame)) for frame, picture in enumerate(pictures)]
-    errors = np.array([np.nan if score.error is None else score.error for score in scores])
-    return Landmarks(np.isfinite(errors), errors)
+    errors, points = np.full(len(pictures), np.nan), np.full((len(pictures), 21, 2), np.nan)
+    for frame, picture in enumerate(pictures):
+        about = expected(scene.conditions, frame)
+        score = scorer.score(picture, about)
+        if score.error is not None:
+            errors[frame], points[frame] = score.error, score.hands[0].found.pixels / about.hands[0].box
+    return Landmarks(np.isfinite(errors), errors, points)
 
 
 def hand_figures(made: Landmarks, true: Landmarks, first: int = 0) -> dict[str, float | None]:
-    """Of the frames from ``first`` on: share with a hand found among those with one in the truth, and median error, % of the hand's box."""
+    """Of the frames from ``first`` on: share with a hand found among those with one in the truth, and the medians of ``hand_errors``."""
     known = true.found.copy()
     known[:first] = False
-    both = made.found & known
-    share = float(both.sum() / known.sum()) if known.any() else None
-    return {"hand found %": None if share is None else 100 * share, "hand error %": median(100 * made.errors[both])}
+    share = 100 * float((made.found & known).sum() / known.sum()) if known.any() else None
+    return {"hand found %": share, **{name: median(values) for name, values in hand_errors(made, true, first).items()}}
+
+
+def hand_errors(made: Landmarks, true: Landmarks, first: int = 0) -> dict[str, np.ndarray]:
+    """Of the frames from ``first`` on in which the hand is found here and in the truth: mean distance, % of the hand's box, of the
+    landmarks from the joints, and from the landmarks in the truth, in which the model errs as well.
+    """
+    both = made.found & true.found
+    both[:first] = False
+    apart = np.linalg.norm(made.points - true.points, axis=2).mean(axis=1)
+    return {"hand error %": 100 * made.errors[both], "hand from truth %": 100 * apart[both]}
 
 
 def median(values: np.ndarray) -> float | None:

@@ -12,7 +12,9 @@ from tests.host.mini_graphs import find, node
 
 LOADERS = {"picture": "PAMLoadMiniAppearance", "clip": "PAMLoadMiniMotion"}
 FIRST = "PAMCogVideoXFirstFrame"
-CONTROLS = ("PAMApplyHOIControlNet", "PAMApplyHOIControlCogVideoX")
+REFINE = "PAMRefineFrames"
+CONTROLS = ("PAMApplyHOIControlNet", "PAMApplyHOIControlCogVideoX", REFINE)
+"""Nodes that are told the conditions, with a strength."""
 SAMPLED = ("VAEDecode", "KSampler", FIRST, *CONTROLS)
 """Nodes that a run with another strength or first frame has of its own."""
 
@@ -42,7 +44,7 @@ def scene_prompt(graph: dict, index: int, scene: Scene, free: bool) -> dict:
     """
     prompt = _shown(json.loads(json.dumps(graph)), index, scene)
     prompt["truth"] = node("LoadImage", image=f"scene_{index}.png")
-    picture, clip = (decoder(prompt, loader) for loader in LOADERS.values())
+    picture, clip = (result(prompt, loader) for loader in LOADERS.values())
     chain = [key for key in upstream(prompt, clip) if prompt[key]["class_type"] in SAMPLED]
     own = [key for key in chain if key not in upstream(prompt, picture)]
     prompt |= _again(prompt, own, "clip", start="truth")
@@ -63,6 +65,13 @@ def decoder(prompt: dict, loader: str) -> str:
     return next(
         key for key, item in prompt.items() if item["class_type"] == "VAEDecode" and item["inputs"]["vae"][0] == find(prompt, loader)
     )
+
+
+def result(prompt: dict, loader: str) -> str:
+    """Id of the node that has a small model's pictures: that which refines them, or else decodes them."""
+    made = decoder(prompt, loader)
+    refined = (key for key, item in prompt.items() if item["class_type"] == REFINE and item["inputs"]["images"][0] == made)
+    return next(refined, made)
 
 
 def upstream(prompt: dict, key: str) -> list[str]:
@@ -100,7 +109,7 @@ def _again(prompt: dict, keys: list[str], tag: str, start: str | None = None, st
         item = json.loads(json.dumps(prompt[key]))
         links = {name: value for name, value in item["inputs"].items() if isinstance(value, list) and value[0] in keys}
         item["inputs"] |= {name: [f"{source} {tag}", place] for name, (source, place) in links.items()}
-        if start is not None and item["class_type"] == FIRST:
+        if start is not None and item["class_type"] in (FIRST, REFINE):
             item["inputs"]["start_image"] = [start, 0]
         if strength is not None and item["class_type"] in CONTROLS:
             item["inputs"]["strength"] = strength

@@ -92,7 +92,7 @@ def main() -> None:
     for threshold in OPTIONS.reuse:
         PRESETS[f"cache {threshold:g}"] = replace(PRESETS[BALANCED], reuse=threshold)
         ways[f"cache {threshold:g}"] = f"cache {threshold:g}"
-    model, clip, vae, patch = load_motion()
+    model, clip, vae, patch, _ = load_motion()
     rows: dict[str, list[tuple[int, float, float, float]]] = {}
     for conditions, first, prompt in scenes(OPTIONS.scenes):
         guided = apply_hoi_control(model, patch, vae, conditions, Guidance(), lambda *_: None)

@@ -41,6 +41,7 @@ def frame_arguments(parser: argparse.ArgumentParser, prefix: str = "") -> None:
     group.add_argument(f"--{prefix}strength", type=float, help="of the control (default: 1)")
     group.add_argument(f"--{prefix}start", type=float, help="share of the steps at which the control begins (default: 0)")
     group.add_argument(f"--{prefix}end", type=float, help="and ends (default: 1)")
+    group.add_argument(f"--{prefix}refine", type=float, help="share of the refiner's picture, of the small models (default: 1 with --mini)")
     group.add_argument("--frame", type=int, help="of the conditions that guides the picture; -1 is the last (default: 0)")
 
 
@@ -79,7 +80,7 @@ def frame_options(args: argparse.Namespace, prefix: str = "", **changes):
     options = replace(presets.frame_options(args.mini, args.sampling == "released"), **changes)
     names = ("steps", "guidance", "cfg", "strength", "start", "end")
     sampling = replace(options.sampling, **given(**{name: value(name) for name in names}))
-    words = given(prompt=value("prompt"), negative=value("negative"), wording=value("wording"), seeds=value("seeds"), frame=args.frame)
+    words = given(**{name: value(name) for name in ("prompt", "negative", "wording", "seeds", "refine")}, frame=args.frame)
     return replace(options, sampling=sampling, **words)
 
 

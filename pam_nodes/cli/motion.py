@@ -37,13 +37,14 @@ def clip_arguments(parser: argparse.ArgumentParser, prefix: str = "") -> None:
     group.add_argument(f"--{prefix}prompt", help="what happens; {object} stands for the object's name (default: PAM's prompt)")
     group.add_argument(f"--{prefix}negative", help="what must not be seen (default: PAM's negative prompt)")
     group.add_argument(f"--{prefix}seeds", type=seeds, help="a clip for each, like 42-45 (default: 42)")
-    group.add_argument(f"--{prefix}steps", type=int, help="(default: 50, with --mini 20)")
+    group.add_argument(f"--{prefix}steps", type=int, help="(default: 50, with --mini 2)")
     group.add_argument(f"--{prefix}guidance", type=float, help="1 is off and twice as fast (default: 6, with --mini 1)")
     group.add_argument(f"--{prefix}constant-guidance", action="store_true", default=None, help="do not vary it over the steps")
     group.add_argument(f"--{prefix}scheduler", choices=SCHEDULERS, help="dpm as released, ddim without randomness (default: dpm)")
     group.add_argument(f"--{prefix}strength", type=float, help="of the control (default: 1)")
     group.add_argument(f"--{prefix}start", type=float, help="share of the steps at which the control begins (default: 0)")
     group.add_argument(f"--{prefix}end", type=float, help="and ends (default: 1)")
+    group.add_argument(f"--{prefix}refine", type=float, help="share of the refiner's frames, of the small models (default: 1 with --mini)")
 
 
 def cogvideox_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,7 @@ def clip_options(args: argparse.Namespace, prefix: str = "", **changes):
     numbers = given(**{name: value(name) for name in ("steps", "guidance", "scheduler", "strength", "start", "end")})
     if value("constant-guidance"):
         numbers["dynamic"] = False
-    words = given(prompt=value("prompt"), negative=value("negative"), seeds=value("seeds"))
+    words = given(prompt=value("prompt"), negative=value("negative"), seeds=value("seeds"), refine=value("refine"))
     return replace(options, sampling=replace(options.sampling, **numbers), **words)
 
 

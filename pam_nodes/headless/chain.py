@@ -31,8 +31,8 @@ class ChainOptions:
         """Raise for what can be seen to be wrong with the later stages before the first one begins."""
         machine(self.compute)
         self.render.check()
-        self.frames.check()
-        self.clips.sampling.check()
+        self.frames.check(self.flux)
+        self.clips.check(self.cogvideox)
         self.flux.check()
         filmed = (self.render.camera.width, self.render.camera.height)
         check_size(self.frames.size or filmed, "the first frames")

@@ -11,9 +11,11 @@ import numpy as np
 
 from ..conditions.pack import fitted
 from ..conditions.video import ConditionVideo
+from ..mini.refine import refine
 from ..motion.frames import latent_length
 from ..motion.slots import SlotLatents
 from .clip_files import require_av, write_clip
+from .codec import to_pictures, to_pixels
 from .cogvideox import ClipSampler, ClipSampling, encode_prompts
 from .cogvideox_models import CogVideoXModels
 from .compute import Compute, Machine, machine
@@ -22,6 +24,7 @@ from .files import digest_of, read_picture
 from .frame_stage import OBJECT, check_size, object_of
 from .manifest import Manifest, open_manifest
 from .pose_stage import Bars, no_bars
+from .refiner import check_refine, load_refiner
 from .render_stage import check_names
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,7 @@ class ClipOptions:
     Attributes:
         prompt, negative: words; ``{object}`` stands for the object's name.
         sampling: how.
+        refine: share of the refiner's frames in the clip, 0 for none; of the small model only.
         seeds: a clip for each.
         size: (width, height), None takes that of the conditions; conditions and picture are stretched to it as PAM does.
         length: frames, None takes all; longer conditions are thinned by PAM's rule.
@@ -45,12 +49,20 @@ class ClipOptions:
     prompt: str
     negative: str = ""
     sampling: ClipSampling = field(default_factory=ClipSampling)
+    refine: float = 0.0
     seeds: tuple[int, ...] = (42,)
     size: tuple[int, int] | None = None
     length: int | None = None
     fps: float | None = None
     style: str | None = None
     without: tuple[str, ...] = ()
+
+    def check(self, models: CogVideoXModels) -> None:
+        """Raise ValueError for numbers that make no sense, or not with these models."""
+        self.sampling.check()
+        check_refine(self.refine, models)
+        if not 0 <= self.refine <= 1:
+            raise ValueError(f"Expected a share of refining between 0 and 1, found {self.refine:g}.")
 
     def settings(self) -> dict:
         """What decides the result but for the seed, for the record."""
@@ -101,7 +113,7 @@ def make_clips(
     Raises:
         ValueError, FileNotFoundError, ImportError: input that cannot work, found before the large networks are loaded.
     """
-    options.sampling.check()
+    options.check(models)
     check_names([picture for _, picture in pairs])
     require_av()
     place = machine(compute)
@@ -154,6 +166,7 @@ def check_clip(size: tuple[int, int], length: int, models: CogVideoXModels, what
 def _film(jobs: list[Job], models: CogVideoXModels, options: ClipOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
     """Load what is needed, one network after the other, and make the clips."""
     log.info("loading the control, the text encoder and CogVideoX")
+    refiner = load_refiner(place) if options.refine else None
     control = models.control(place)
     texts = sorted({options.negative, *(job.facts["prompt"] for job in jobs)})
     prompts = dict(zip(texts, encode_prompts(*models.text(place), texts, place), strict=True))
@@ -168,8 +181,11 @@ def _film(jobs: list[Job], models: CogVideoXModels, options: ClipOptions, place:
             known = {key: (clip, sampler.encode_slots(clip, options.sampling.unused, draw))}
         clip, slots = known[key]
         _, height, width = clip.shape
-        start = sampler.encode_start(stretched(read_picture(job.frame), width, height), draw)
+        picture = stretched(read_picture(job.frame), width, height)
+        start = sampler.encode_start(picture, draw)
         words = (prompts[job.facts["prompt"]], prompts[options.negative])
-        frames = sampler.sample(slots, start, *words, options.sampling, seed, bars(Path(job.name).stem))
-        write_clip(manifest.path_of(job.name), frames, clip.fps, {**manifest.provenance, **job.facts})
+        pixels = sampler.decode(sampler.denoise(slots, start, *words, options.sampling, seed, bars(Path(job.name).stem)))
+        if refiner is not None:
+            pixels = refine(refiner, pixels.float().clamp(-1, 1), clip, to_pixels(picture[None]), options.refine)
+        write_clip(manifest.path_of(job.name), to_pictures(pixels), clip.fps, {**manifest.provenance, **job.facts})
         manifest.record(job.name, **job.facts, seconds=round(time.monotonic() - begin, 2))

@@ -107,9 +107,13 @@ class ClipSampler:
         progress: Progress = silent,
     ) -> np.ndarray:
         """One clip, (T, H, W, 3) uint8; arguments as of ``denoise``."""
-        latents = self.denoise(slots, start, prompt, negative, sampling, seed, progress)
-        with torch.no_grad(), self.machine.holding(self.vae):
-            return to_pictures(decode(self.vae, latents)[0].transpose(0, 1))
+        return to_pictures(self.decode(self.denoise(slots, start, prompt, negative, sampling, seed, progress)))
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """(T, 3, H, W) pixels in about -1..1 of the latents of one clip."""
+        with self.machine.holding(self.vae):
+            return decode(self.vae, latents)[0].transpose(0, 1)
 
     @torch.no_grad()
     def denoise(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import nn
@@ -38,7 +38,13 @@ NOISE_SCHEDULE = {
 
 
 class CogVideoXModels(Protocol):
-    """Where the networks of the motion stage come from. Each is loaded when it is asked for, in the machine's dtype, on the CPU."""
+    """Where the networks of the motion stage come from. Each is loaded when it is asked for, in the machine's dtype, on the CPU.
+
+    Attributes:
+        refines: whether the shipped refiner was made for what they make.
+    """
+
+    refines: bool
 
     @property
     def stamp(self) -> dict[str, str]:
@@ -71,6 +77,7 @@ class CogVideoXFolder:
 
     folder: Path
     control_file: Path | None
+    refines: ClassVar[bool] = False
 
     @property
     def stamp(self) -> dict[str, str]:
@@ -147,6 +154,7 @@ class MiniCogVideoX:
     """The small CogVideoX shipped with the pack, or one like it in ``files``, in the same classes."""
 
     files: MiniFiles = MOTION
+    refines: ClassVar[bool] = True
 
     @property
     def stamp(self) -> dict[str, str]:

@@ -96,7 +96,20 @@ class FluxSampler:
         size: tuple[int, int],
         progress: Progress = silent,
     ) -> np.ndarray:
-        """One picture, (H, W, 3) uint8.
+        """One picture, (H, W, 3) uint8; arguments as of ``paint``."""
+        return to_pictures(self.paint(hint, prompt, negative, sampling, seed, size, progress))[0]
+
+    def paint(
+        self,
+        hint: Tensor,
+        prompt: Prompt,
+        negative: Prompt | None,
+        sampling: FluxSampling,
+        seed: int,
+        size: tuple[int, int],
+        progress: Progress = silent,
+    ) -> Tensor:
+        """One picture, (1, 3, H, W) in about -1..1.
 
         Args:
             hint: from ``encode_hint``. size: (width, height) in pixels, multiples of 16.
@@ -106,7 +119,7 @@ class FluxSampler:
         start = noise([seed], height // 8, width // 8, self.machine.device if sampling.noise == "device" else "cpu")
         latents = self.denoise(start, hint, prompt, negative, sampling, progress)
         with torch.no_grad(), self.machine.holding(self.vae):
-            return to_pictures(decode(self.vae, latents))[0]
+            return decode(self.vae, latents)
 
     @torch.no_grad()
     def denoise(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,13 @@ class Prompt:
 
 
 class FluxModels(Protocol):
-    """Where the networks of the appearance stage come from. Each is loaded when it is asked for, in the machine's dtype, on the CPU."""
+    """Where the networks of the appearance stage come from. Each is loaded when it is asked for, in the machine's dtype, on the CPU.
+
+    Attributes:
+        refines: whether the shipped refiner was made for what they make.
+    """
+
+    refines: bool
 
     @property
     def stamp(self) -> dict[str, str]:
@@ -69,6 +75,7 @@ class FluxFolder:
     control_file: Path | None
     single_file: Path | None = None
     condition: str = "depth"
+    refines: ClassVar[bool] = False
 
     @property
     def stamp(self) -> dict[str, str]:
@@ -131,6 +138,7 @@ class MiniFlux:
     """The small Flux shipped with the pack, or one like it in ``files``, in the same classes."""
 
     files: MiniFiles = APPEARANCE
+    refines: ClassVar[bool] = True
 
     @property
     def stamp(self) -> dict[str, str]:

@@ -14,8 +14,10 @@ from ..appearance.hints import hint_frames
 from ..appearance.looks import look_warnings
 from ..conditions.pack import resized
 from ..conditions.video import ConditionVideo
+from ..mini.refine import refine
 from ..prompting.compose import Wording, compose, object_words
 from ..prompting.presets import PRESETS
+from .codec import to_pictures
 from .compute import Compute, Machine, machine
 from .condition_files import digest_of_clip, leave_out, one_frame, read_conditions
 from .files import save_picture
@@ -23,6 +25,7 @@ from .flux import FluxSampler, FluxSampling, Prompt, encode_prompts
 from .flux_models import FluxModels
 from .manifest import Manifest, open_manifest
 from .pose_stage import Bars, no_bars
+from .refiner import check_refine, load_refiner
 from .render_stage import check_names
 from .words import check_word
 
@@ -41,6 +44,7 @@ class FrameOptions:
         prompt, negative: words; ``{object}`` stands for the object's name. The negative prompt acts with ``sampling.cfg`` above 1.
         wording: a preset of ``prompting`` that words each picture anew, by its seed, instead of the prompt; None for none.
         sampling: how.
+        refine: share of the refiner's picture, 0 for none; of the small model only.
         seeds: a picture for each.
         frame: of the conditions that guides it.
         size: (width, height), None takes that of the conditions; they are stretched to it as PAM does.
@@ -52,15 +56,17 @@ class FrameOptions:
     negative: str = ""
     wording: str | None = None
     sampling: FluxSampling = field(default_factory=FluxSampling)
+    refine: float = 0.0
     seeds: tuple[int, ...] = (42,)
     frame: int = 0
     size: tuple[int, int] | None = None
     style: str | None = None
     without: tuple[str, ...] = ()
 
-    def check(self) -> None:
-        """Raise ValueError for what makes no sense."""
+    def check(self, models: FluxModels) -> None:
+        """Raise ValueError for what makes no sense, or not with these models."""
         self.sampling.check()
+        check_refine(self.refine, models)
         if self.wording is not None:
             check_word(self.wording, tuple(PRESETS), "wording")
 
@@ -112,7 +118,7 @@ def make_frames(
     Raises:
         ValueError, FileNotFoundError, ImportError: input that cannot work, found before the large networks are loaded.
     """
-    options.check()
+    options.check(models)
     check_names(folders)
     models.check()
     place = machine(compute)
@@ -164,6 +170,7 @@ def _prompt(options: FrameOptions, seed: int, name: str) -> str:
 def _paint(jobs: list[Job], models: FluxModels, options: FrameOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
     """Load what is needed, one network after the other, and make the pictures."""
     log.info("loading the ControlNet, the text encoders and Flux")
+    refiner = load_refiner(place) if options.refine else None
     control = models.control(place)
     hints = [_hint(job, control.config) for job in jobs]
     prompts = _prompts(models, place, jobs, options)
@@ -174,8 +181,10 @@ def _paint(jobs: list[Job], models: FluxModels, options: FrameOptions, place: Ma
         encoded = sampler.encode_hint(hint)
         size = (hint.shape[3], hint.shape[2])
         prompt, seed = prompts[job.facts["prompt"]], job.facts["seed"]
-        picture = sampler.sample(encoded, prompt, negative, options.sampling, seed, size, bars(Path(job.name).stem))
-        save_picture(manifest.path_of(job.name), picture, {**manifest.provenance, **job.facts})
+        pixels = sampler.paint(encoded, prompt, negative, options.sampling, seed, size, bars(Path(job.name).stem))
+        if refiner is not None:
+            pixels = refine(refiner, pixels.float().clamp(-1, 1), job.clip, strength=options.refine)
+        save_picture(manifest.path_of(job.name), to_pictures(pixels)[0], {**manifest.provenance, **job.facts})
         manifest.record(job.name, **job.facts, seconds=round(time.monotonic() - begin, 2))
 
 

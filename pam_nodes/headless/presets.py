@@ -22,7 +22,7 @@ MINI_CLIP_PROMPT = "a light skin hand picking up a red {object} on a grey table,
 def frame_options(mini: bool, released: bool) -> FrameOptions:
     """Of the appearance stage. Released: PAM's shift of the times and noise of the device."""
     if mini:
-        return FrameOptions(MINI_PROMPT, sampling=FluxSampling(steps=20, cfg=1.5, shift="none"))
+        return FrameOptions(MINI_PROMPT, sampling=FluxSampling(steps=20, cfg=1.5, shift="none"), refine=1.0)
     options = FrameOptions(PRESETS["PAM appearance"].template)
     if released:
         return replace(options, sampling=replace(options.sampling, shift="released", noise="device"), size=RELEASED_SIZE)
@@ -32,7 +32,8 @@ def frame_options(mini: bool, released: bool) -> FrameOptions:
 def clip_options(mini: bool, released: bool) -> ClipOptions:
     """Of the motion stage. Released: latents of pictures are drawn, noise of the device, grey clips in unused slots."""
     if mini:
-        return ClipOptions(MINI_CLIP_PROMPT, sampling=ClipSampling(steps=2, scheduler="ddim", guidance=1.0, dynamic=False))
+        sampling = ClipSampling(steps=2, scheduler="ddim", guidance=1.0, dynamic=False)
+        return ClipOptions(MINI_CLIP_PROMPT, sampling=sampling, refine=1.0)
     wording = PRESETS["PAM motion"]
     options = ClipOptions(wording.template, wording.negative, size=SIZE)
     if released:

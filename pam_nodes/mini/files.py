@@ -52,13 +52,21 @@ class MiniFiles:
         return json.loads((self.folder / f"{encoder}_config.json").read_text(encoding="utf-8"))
 
     def _file(self, name: str) -> Path:
-        path = self.folder / f"{name}.safetensors"
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"Expected the small model's weights {path.name} in {'/'.join(self.folder.parts[-3:])}, found none: "
-                "the pack was copied without its large files, install it again."
-            )
-        return path
+        return _present(self.folder / f"{name}.safetensors")
+
+
+def refiner_file() -> Path:
+    """The refiner of what both stages make."""
+    return _present(ROOT / "refiner.safetensors")
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"Expected the small model's weights {path.name} in {'/'.join(path.parts[-4:-1])}, found none: "
+            "the pack was copied without its large files, install it again."
+        )
+    return path
 
 
 APPEARANCE = MiniFiles(ROOT / "appearance")

@@ -26,6 +26,7 @@ MODULES = (
     "motion",
     "motion_clip",
     "mini",
+    "refine",
 )
 
 

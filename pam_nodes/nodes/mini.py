@@ -14,8 +14,8 @@ class PAMLoadMiniAppearance(io.ComfyNode):
             node_id="PAMLoadMiniAppearance",
             display_name="Load PAM Mini Appearance (PAM)",
             category=sockets.APPEARANCE,
-            description="Small Flux-type image model with its HOI ControlNet, text encoders and VAE, shipped with the pack. "
-            "It runs on a CPU in seconds at 288 x 192 and plugs into the same nodes as FLUX.1-dev.",
+            description="Small Flux-type image model with its HOI ControlNet, text encoders, VAE and a refiner of its pictures, shipped "
+            "with the pack. It runs on a CPU in seconds at 288 x 192 and plugs into the same nodes as FLUX.1-dev.",
             search_aliases=["mini flux", "demo model", "embedded weights", "cpu model"],
             inputs=[],
             outputs=[
@@ -25,6 +25,7 @@ class PAMLoadMiniAppearance(io.ComfyNode):
                 io.ControlNet.Output(
                     display_name="CONTROL_NET", tooltip="HOI ControlNet for Apply HOI ControlNet: depth, segmentation, keypoints."
                 ),
+                sockets.Refiner.Output(display_name="REFINER", tooltip="For Refine HOI Frames, after VAE Decode."),
             ],
         )
 
@@ -44,8 +45,8 @@ class PAMLoadMiniMotion(io.ComfyNode):
             node_id="PAMLoadMiniMotion",
             display_name="Load PAM Mini Motion (PAM)",
             category=sockets.MOTION,
-            description="Small CogVideoX-type image-to-video model with its HOI control, text encoder and VAE, shipped with the pack. "
-            "It runs on a CPU in seconds at 288 x 192, 17 frames, and plugs into the same nodes as CogVideoX-5b-I2V.",
+            description="Small CogVideoX-type image-to-video model with its HOI control, text encoder, VAE and a refiner of its frames. "
+            "Shipped with the pack; it runs on a CPU in seconds at 288 x 192, 17 frames, and plugs into CogVideoX-5b-I2V's nodes.",
             search_aliases=["mini cogvideox", "demo model", "embedded weights", "cpu video model"],
             inputs=[],
             outputs=[
@@ -53,6 +54,7 @@ class PAMLoadMiniMotion(io.ComfyNode):
                 io.Clip.Output(display_name="CLIP", tooltip="Its T5 text encoder; the same small vocabulary as the image model."),
                 io.Vae.Output(display_name="VAE", tooltip="Its video VAE; first frame and control need it too."),
                 sockets.ModelPatch.Output(display_name="MODEL_PATCH", tooltip="HOI control for Apply HOI Control CogVideoX."),
+                sockets.Refiner.Output(display_name="REFINER", tooltip="For Refine HOI Frames, after VAE Decode."),
             ],
         )
 

@@ -69,10 +69,10 @@ class PictureStore:
         of one of its frames. For a decoder of the photograph, with ``latent`` (16, T', h, w).
         """
         clip = _frames(self, index)
-        kind = clip[KINDS[_below(len(KINDS), generator)] if self.latents is None else KINDS[0]]
-        first = 0 if self.video else _below(len(kind), generator)
+        kind = clip[KINDS[below(len(KINDS), generator)] if self.latents is None else KINDS[0]]
+        first = 0 if self.video else below(len(kind), generator)
         frames = slice(first, first + (1 + (len(kind) - 1) // GROUP * GROUP if self.video else 1))
-        rows, columns = _window(clip["foreground"][frames], generator)
+        rows, columns = window(clip["foreground"][frames], generator)
         pixels = to_pixels(kind[frames, rows, columns]).transpose(0, 1)
         row = {"pixels": pixels, "foreground": torch.tensor(clip["foreground"][frames, rows, columns]).float()}
         if self.latents is not None:
@@ -82,18 +82,19 @@ class PictureStore:
         return row
 
 
-def _window(foreground: np.ndarray, generator: torch.Generator) -> tuple[slice, slice]:
+def window(foreground: np.ndarray, generator: torch.Generator) -> tuple[slice, slice]:
     """Rows and columns of a part of (T, H, W), often around a pixel of the foreground."""
-    spots = np.argwhere(foreground[_below(len(foreground), generator)])
+    spots = np.argwhere(foreground[below(len(foreground), generator)])
     around = torch.rand((), generator=generator) < AROUND_FOREGROUND and len(spots)
     sides = foreground.shape[1:]
-    spot = spots[_below(len(spots), generator)] if around else [_below(side, generator) for side in sides]
-    starts = [min(max(int(at) - _below(WINDOW, generator), 0), max(side - WINDOW, 0)) for at, side in zip(spot, sides, strict=True)]
+    spot = spots[below(len(spots), generator)] if around else [below(side, generator) for side in sides]
+    starts = [min(max(int(at) - below(WINDOW, generator), 0), max(side - WINDOW, 0)) for at, side in zip(spot, sides, strict=True)]
     starts = [start // PATCH * PATCH for start in starts]
     return tuple(slice(start, start + WINDOW) for start in starts)
 
 
-def _below(count: int, generator: torch.Generator) -> int:
+def below(count: int, generator: torch.Generator) -> int:
+    """A number of 0..count - 1."""
     return int(torch.randint(count, (), generator=generator))
 
 

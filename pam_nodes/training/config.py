@@ -13,7 +13,7 @@ from ..headless.words import check_word
 
 PRESETS = Path(__file__).parent / "presets"
 CODECS = ("image_codec", "video_codec")
-STAGES = ("appearance", "motion", *CODECS)
+STAGES = ("appearance", "motion", *CODECS, "refiner")
 LEARN = ("control", "lora", "all", "decoder")
 ABSENT = ("zero", "noise")
 TIMES = ("uniform", "logit_normal")
@@ -146,12 +146,12 @@ class TrainConfig:
 
     Attributes:
         stage: "appearance" or "motion"; or "image_codec" or "video_codec", the small models' autoencoders, which leave the settings of
-            control, masking and times alone.
+            control, masking and times alone; or "refiner", of the small video model's frames, which leaves control and times alone.
         learn: "control" with a frozen base model; "lora" of the base model with a frozen control, which must be given; or "all": the
             small model of the pack from scratch, text encoders too. Of the video codec "decoder" is that of its groups alone, from latents
             that the video model sampled; all else is its whole.
         times: "uniform", or "logit_normal" with the mean and deviation of ``times_shape``; greater means are nearer to noise.
-        foreground: weight in the loss of latent pixels that show hand or object, 1 as of all others.
+        foreground: weight in the loss of latent pixels that show hand or object (of the refiner, pixels), 1 as of all others.
         guidance: distilled guidance scale that Flux is given.
         windows: parts of the latents to begin with, where everything learns.
         precision: of the computation; weights that learn are fp32.

@@ -21,6 +21,7 @@ from . import states
 from .codec import CodecTask
 from .config import Optimization, TrainConfig
 from .draws import Batches, Draws, generator_of
+from .refiner import RefinerTask
 from .tasks import Task
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Run:
     """
 
     out: Path
-    task: Task | CodecTask
+    task: Task | CodecTask | RefinerTask
     held_out: Task | None = None
     sheet: Sheet | None = None
 

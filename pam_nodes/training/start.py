@@ -18,10 +18,12 @@ from ..headless.compute import TORCH, Compute, Machine, machine, require
 from ..headless.flux_models import FluxModels
 from ..headless.frame_stage import check_size
 from ..headless.pose_stage import Bars, no_bars
+from ..headless.refiner import load_refiner
 from ..mini.files import MOTION
 from .codec import check_sampled, make_codec_task, make_decoder_task
 from .config import TrainConfig
 from .loop import Run, open_run, train
+from .refiner import make_refiner_task
 from .sheets import Sheets
 from .small import write_tokenizers
 from .tasks import Task, check_store, make_task
@@ -110,14 +112,15 @@ def _check(start: Start) -> None:
 
 @dataclass(frozen=True)
 class CodecStart:
-    """What the run of a small model's autoencoder begins with.
+    """What the run of a small model's autoencoder, or of the refiner, begins with.
 
     Attributes:
         config: how.
         source: clips.
         size: (width, height) of their pictures.
-        codec: file of the codec whose decoder learns, None for the pack's.
-        sampled: folder of latents that the decoder learns from.
+        codec: file of the codec whose decoder learns or whose latents are sampled, None for the pack's.
+        sampled: folder of latents that decoder or refiner learn from.
+        again: go on from the pack's refiner.
     """
 
     config: TrainConfig
@@ -125,14 +128,24 @@ class CodecStart:
     size: tuple[int, int]
     codec: Path | None = None
     sampled: Path | None = None
+    again: bool = False
+
+    @property
+    def learns_from_samples(self) -> bool:
+        """Whether it is about what the video model makes."""
+        return self.config.stage == "refiner" or self.config.learn == "decoder"
 
 
 def start_codec(start: CodecStart, compute: Compute, out: Path, overwrite: bool, bars: Bars) -> list[Path]:
-    """Train an autoencoder of the small models on clips, or go on with it (arguments and errors as in ``start_training``)."""
+    """Train an autoencoder of the small models, or their refiner, on clips, or go on with it (arguments and errors as in
+    ``start_training``).
+    """
     require("to train", "accelerate")
     check_size(start.size, "the clips")
-    if (start.config.learn == "decoder") != (start.sampled is not None):
-        raise ValueError("Expected --sampled LATENTS of 'encode motion --sampled' with 'learn: decoder', and with nothing else.")
+    if start.learns_from_samples != (start.sampled is not None):
+        raise ValueError(
+            "Expected --sampled LATENTS of 'encode motion --sampled' with the refiner or 'learn: decoder', and with nothing else."
+        )
     names, place = start.source.names, machine(compute)
     accelerator = _accelerator(start.config, place)
     data, latents = {"clips": len(names), "size": list(start.size), "first": names[0]}, None
@@ -141,13 +154,17 @@ def start_codec(start: CodecStart, compute: Compute, out: Path, overwrite: bool,
         check_sampled(latents, names)
         data |= {"latents": latents.settings}
     if accelerator.is_main_process:
-        open_run(out, start.config, data, {}, overwrite)
+        open_run(out, start.config, data, {"from": "the pack's"} if start.again else {}, overwrite)
     accelerator.wait_for_everyone()
     if latents is None:
         task = make_codec_task(start.config, start.source, start.size)
     else:
-        codec = MiniCogVideoX(replace(MOTION, own_vae=start.codec)).vae(replace(place, dtype=torch.float32))
-        task = make_decoder_task(start.config, start.source, latents, codec)
+        models, full = MiniCogVideoX(replace(MOTION, own_vae=start.codec)), replace(place, dtype=torch.float32)
+        if start.config.stage == "refiner":
+            before = load_refiner(full) if start.again else None
+            task = make_refiner_task(start.config, start.source, latents, models.vae(full), before)
+        else:
+            task = make_decoder_task(start.config, start.source, latents, models.vae(full))
     return train(Run(out, task), accelerator, bars=bars)
 
 

@@ -1,16 +1,19 @@
 """The headless motion stage against diffusers' own pipeline and the released rules, on the real classes."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from diffusers import CogVideoXDPMScheduler, CogVideoXImageToVideoPipeline
 
+from pam_nodes.headless.clip_stage import ClipOptions
 from pam_nodes.headless.codec import encode, to_pictures, to_pixels
 from pam_nodes.headless.cogvideox import ClipSampler, ClipSampling, encode_prompts
 from pam_nodes.headless.cogvideox_models import CogVideoXFolder, MiniCogVideoX, load_control
 from pam_nodes.headless.compute import Compute, machine
+from pam_nodes.headless.frame_stage import FrameOptions
 from pam_nodes.motion.control import PAPER_SLOTS, RELEASED_SLOTS
 from pam_nodes.motion.inject import controlled
 
@@ -205,3 +208,14 @@ def test_wrong_input_is_named(tmp_path, models, clip, flux_control, flux_folder)
 def test_the_small_model_has_its_own_parts():
     MiniCogVideoX().check((288, 192), 17)
     assert sampler(MiniCogVideoX()).control.config.slots == PAPER_SLOTS
+
+
+def test_only_the_small_model_has_a_refiner():
+    """What cannot be refined is said before anything is loaded."""
+    large = CogVideoXFolder(Path("CogVideoX"), None)
+    for options in (ClipOptions, FrameOptions):
+        options("a hand").check(large)
+        options("a hand", refine=1.0).check(MiniCogVideoX())
+        for refine, models, words in ((0.5, large, "Expected --mini with --refine"), (1.5, MiniCogVideoX(), "between 0 and 1")):
+            with pytest.raises(ValueError, match=words):
+                options("a hand", refine=refine).check(models)

@@ -133,7 +133,7 @@ def marks(module: torch.nn.Module) -> int:
 
 
 def motion() -> dict:
-    model, _, vae, patch = load_motion()
+    model, _, vae, patch, _ = load_motion()
     plain = motion_run(model, patch, vae, Watch(None))
     with_lora = add_lora(model, lora, 1.0)
     figures = {"plain": in_parts(lambda watch: motion_run(model, patch, vae, watch))}
@@ -144,7 +144,7 @@ def motion() -> dict:
 
 def small_numbers() -> dict:
     """fp8 weights of both, a LoRA and half of the weights offloaded, against the same in float32, fully loaded."""
-    model, _, vae, patch = load_motion()
+    model, _, vae, patch, _ = load_motion()
     exact = motion_run(add_lora(model, lora, 1.0), patch, vae, Watch(None))
     plain = motion_run(model, patch, vae, Watch(None))
     mm.unload_all_models()
@@ -161,7 +161,7 @@ def small_numbers() -> dict:
 
 
 def flux() -> dict:
-    model, _, vae, net = load_appearance()
+    model, _, vae, net, _ = load_appearance()
     return in_parts(lambda watch: flux_run(model, vae, net, watch))
 
 
@@ -200,8 +200,8 @@ def devices() -> dict[str, str]:
 
 def dynamic() -> dict:
     """The loaders where the host has dynamic memory (NVIDIA): its linear layers have no weights until a file is copied into them."""
-    model, _, vae, patch = load_motion()
-    flux_model, _, flux_vae, net = load_appearance()
+    model, _, vae, patch, _ = load_motion()
+    flux_model, _, flux_vae, net, _ = load_appearance()
     files = [load_checkpoint(file) for file in (MOTION.model, MOTION.control, APPEARANCE.control)]
     comfy.memory_management.aimdo_enabled = True
     try:
@@ -229,7 +229,7 @@ def dynamic() -> dict:
 
 def interrupted() -> dict[str, int]:
     """Tensors of the control that a run holds while it samples, and after it was interrupted."""
-    model, _, vae, patch = load_motion()
+    model, _, vae, patch, _ = load_motion()
     held, runs = [], []
 
     def stop(executor, x, timestep, context, ofs, transformer_options, **kwargs):
@@ -250,7 +250,7 @@ def interrupted() -> dict[str, int]:
 
 def compiled() -> dict[str, float]:
     """The guided clip through torch's compiler, as core's Torch Compile Model sets it up, without generating code."""
-    model, _, vae, patch = load_motion()
+    model, _, vae, patch, _ = load_motion()
     plain = motion_run(model, patch, vae, Watch(None))
     traced = model.clone()
     set_torch_compile_wrapper(model=traced, backend="eager")

@@ -20,7 +20,8 @@ from pam_nodes.headless.cogvideox_models import MiniCogVideoX, load_control
 from pam_nodes.headless.compute import Compute, machine
 from pam_nodes.headless.files import read_picture
 from pam_nodes.headless.flux_models import MiniFlux
-from pam_nodes.mini.files import MOTION, MiniFiles
+from pam_nodes.mini.files import MOTION, MiniFiles, refiner_file
+from pam_nodes.mini.refiner import FrameRefiner
 from pam_nodes.tensor_files import open_tensors
 from pam_nodes.training.appearance import AppearanceDraw
 from pam_nodes.training.config import PRESETS, TrainConfig, filled, read_config
@@ -150,11 +151,18 @@ def test_codec_begins_with_principal_components_and_improves(latents, tmp_path):
     assert own.shape == packs.shape and (own - packs).abs().mean() > 0.1
 
 
-def test_decoder_learns_alone_from_what_the_model_samples(latents, tmp_path, caplog):
+@pytest.fixture(scope="module")
+def sampled(latents, tmp_path_factory):
+    """Latents that the small video model sampled from the conditions of the clips."""
+    out = tmp_path_factory.mktemp("sampled")
+    encode = ["encode", "motion", str(latents["motion"].parent / "clips"), "--split", "all", "--mini", "--size", "64x32"]
+    assert main([*encode, "--length", "9", "--device", "cpu", "--sampled", "2", "--out", str(out)]) == 0
+    return out
+
+
+def test_decoder_learns_alone_from_what_the_model_samples(latents, sampled, tmp_path, caplog):
     """All else of the codec stays as it is, so that latents keep their meaning."""
-    clips, sampled, path = latents["motion"].parent / "clips", tmp_path / "sampled", tmp_path / "decoder.yaml"
-    encode = ["encode", "motion", str(clips), "--split", "all", "--mini", "--size", "64x32", "--length", "9", "--device", "cpu"]
-    assert main([*encode, "--sampled", "2", "--out", str(sampled)]) == 0
+    clips, path = latents["motion"].parent / "clips", tmp_path / "decoder.yaml"
     row = LatentStore(sampled).sample(2)
     assert row["sampled"].shape == row["picture"].shape and 0.05 < (row["sampled"] - row["picture"]).float().abs().mean() < 2
     path.write_text(
@@ -171,6 +179,29 @@ def test_decoder_learns_alone_from_what_the_model_samples(latents, tmp_path, cap
     own, packs = (open_tensors(file).read() for file in (tmp_path / "run" / "vae.safetensors", MOTION.vae))
     changed = {name for name in packs if not torch.equal(own[name], packs[name])}
     assert changed and all(name.startswith("group.decoder.") for name in changed)
+
+
+def test_refiner_learns_from_what_the_model_samples_and_goes_on(latents, sampled, tmp_path, caplog):
+    """A run that is ended and begun again makes the same weights; ``--from-control`` goes on from the pack's."""
+    clips, path = latents["motion"].parent / "clips", tmp_path / "refiner.yaml"
+    path.write_text(
+        "stage: refiner\nprecision: fp32\nmasking: {conditions: {depth: 0.3}, first_frame: 0.3}\n"
+        "optimization: {rate: 1.0e-4, batch: 4, warmup: 1}\nwatching: {steps: 8, save: 4, validate: 2, samples: 2}"
+    )
+    arguments = ["train", "refiner", str(path), "--data", str(clips), "--device", "cpu"]
+    assert main([*arguments, "--out", str(tmp_path / "none")]) == 2 and "Expected --sampled LATENTS" in caplog.text
+    arguments += ["--sampled", str(sampled)]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 0
+    losses = [line["validation"] for line in read_log(tmp_path / "run") if "validation" in line]
+    assert losses[-1] < losses[0]
+    assert main([*arguments, "--steps", "4", "--out", str(tmp_path / "again")]) == 0
+    assert main([*arguments, "--out", str(tmp_path / "again")]) == 0
+    one, two = (open_tensors(tmp_path / run / "refiner.safetensors").read() for run in ("run", "again"))
+    assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    assert main([*arguments, "--steps", "2", "--from-control", "--out", str(tmp_path / "more")]) == 0
+    more, packs = (open_tensors(file).read() for file in (tmp_path / "more" / "refiner.safetensors", refiner_file()))
+    assert all((more[name].float() - packs[name].float()).abs().max() < 0.02 for name in packs)
+    FrameRefiner().load_state_dict(more)
 
 
 @pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))

@@ -64,8 +64,8 @@ def seeds_and_pick(info: dict) -> Graph:
     pictures = small_picture(g, conditions, PROMPT, batch_size=8)
     chosen = g.add("PAMPickFrame", (2700, 0), (460, 560), images=pictures[0], pick="by eye")
     g.add("SaveImage", (2700, 610), (460, 300), "First frame", images=chosen["image"], filename_prefix="PAM/first_frame")
-    g.note(SEEDS_NOTE, (2020, 670), (300, 270))
-    g.group("3 Appearance", (2000, -80), (1180, 1080), "appearance")
+    g.note(SEEDS_NOTE, (2360, 920), (300, 270))
+    g.group("3 Appearance", (2000, -80), (1180, 1290), "appearance")
     return g
 
 

@@ -2,7 +2,7 @@
 
 from hostkit.graph import Graph, Node
 
-from .stages import condition_stage, pose_stage, small_sampler
+from .stages import condition_stage, pose_stage, refined, refined_picture, small_sampler
 
 SIZE = dict(width=288, height=192)
 PROMPT_NOTE = """## 3 First frames
@@ -49,6 +49,7 @@ def _frames(g: Graph, conditions: Node) -> Node:
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
     pictures = g.add("VAEDecode", (2360, 1250), (300, 60), samples=sampled[0], vae=image["VAE"])
+    pictures = refined_picture(g, (2020, 1200), pictures, image, conditions[0])
     scored = g.add("PAMScoreHOIFrames", (2700, 0), (300, 170), images=pictures[0], conditions=conditions[0], object_color=prompt["colors"])
     g.add("PreviewAny", (2700, 220), (300, 200), "Measured", source=scored["report"])
     picked = g.add(
@@ -56,7 +57,7 @@ def _frames(g: Graph, conditions: Node) -> Node:
         images=pictures[0], scores=scored["scores"], annotated=scored["annotated"], texts=clip_prompt["prompt"], seeds=prompt["seeds"],
     )  # fmt: skip
     g.note(PROMPT_NOTE, (3020, 0), (320, 420))
-    g.group("3 First frames", (2000, -80), (1360, 1420), "appearance")
+    g.group("3 First frames", (2000, -80), (1360, 1490), "appearance")
     return picked
 
 
@@ -75,6 +76,7 @@ def _clip(g: Graph, motion: Node, camera: Node, conditions: Node, picked: Node) 
     )  # fmt: skip
     latent = small_sampler(g, (x + 340, 0), model, start, 42)
     frames = g.add("VAEDecode", (x + 340, 330), (300, 60), samples=latent[0], vae=video["VAE"])
+    frames = refined(g, (x, 940), frames, video, conditions[0], picked["image"])
     flow = g.add("PAMOpticalFlow", (x + 340, 440), (300, 210), trajectory=motion[0], camera=camera[0], conditions=conditions[0])
     checked = g.add("PAMHOIConsistency", (x + 340, 700), (300, 300), images=frames[0], conditions=flow["conditions"], min_hands=0.0)
     g.add("PreviewAny", (x + 680, 0), (320, 180), "Measured", source=checked["report"])

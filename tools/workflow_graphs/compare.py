@@ -2,7 +2,7 @@
 
 from hostkit.graph import Graph, Node
 
-from .stages import START, condition_stage, small_sampler
+from .stages import START, condition_stage, refined, small_sampler
 
 SIZE = dict(width=288, height=192)
 SCENES_NOTE = """## 1 Scenes
@@ -52,7 +52,7 @@ def _scenes(g: Graph) -> tuple[Node, Node]:
 
 
 def _clips(g: Graph, prompt: Node, conditions: Node) -> Node:
-    """The small video model from the true first frame; returns the decoder."""
+    """The small video model from the true first frame; returns the frames."""
     video = g.add("PAMLoadMiniMotion", (2020, 0), (300, 120))
     positive = g.add("CLIPTextEncode", (2020, 170), (300, 90), "Prompt", clip=video["CLIP"], text=prompt["prompt"])
     negative = g.add("CLIPTextEncode", (2020, 310), (300, 90), "Negative prompt", clip=video["CLIP"], text="")
@@ -67,7 +67,8 @@ def _clips(g: Graph, prompt: Node, conditions: Node) -> Node:
     latent = small_sampler(g, (2360, 0), model, start, prompt["seeds"])
     g.note(CLIP_NOTE, (2020, 790), (300, 190))
     g.group("3 Clips", (2000, -80), (680, 1220), "motion")
-    return g.add("VAEDecode", (2360, 330), (300, 60), samples=latent[0], vae=video["VAE"])
+    frames = g.add("VAEDecode", (2360, 330), (300, 60), samples=latent[0], vae=video["VAE"])
+    return refined(g, (2360, 440), frames, video, conditions[0], conditions["preview"])
 
 
 def _measures(g: Graph, frames: Node, conditions: Node, flow: Node) -> None:

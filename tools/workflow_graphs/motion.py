@@ -3,6 +3,7 @@
 from hostkit.graph import Graph, Node
 
 from .pam import NEGATIVE
+from .stages import refined
 
 WORDS = "a light skin hand picking up a red mug on a grey table, bright light"
 ACTION = "A hand reaches for a red mug on a table, picks it up and lifts it."
@@ -153,6 +154,7 @@ def _windows(g: Graph, rendered: Node, mini: Node, words: Node, none: Node) -> N
     model = _guided(g, (1380, 0), mini, windows[0], rendered[0])
     latent = sampled(g, model, start, (1720, 0), preset="fast", cfg=1.0)
     frames = g.add("VAEDecode", (2060, 0), (300, 60), samples=latent[0], vae=mini["VAE"])
+    frames = refined(g, (1040, 530), frames, mini, rendered[0], rendered["preview"])
     saved(g, frames, 8.0, (2060, 110), "PAM/long_windows", "49 frames in windows")
     g.group("3 Windows", (1020, -80), (1460, 800), "motion")
 
@@ -174,7 +176,8 @@ def _chunks(g: Graph, rendered: Node, mini: Node, words: Node, none: Node) -> No
         latent = sampled(g, _guided(g, (x + 340, y), mini, mini[0], more["conditions"]), more, (x + 680, y), preset="fast", cfg=1.0)
         chunk = g.add("VAEDecode", (x, y + 250), (300, 60), samples=latent[0], vae=vae)
         frames = g.add("PAMJoinClips", (x, y + 360), (300, 110), images=frames[0], next_images=chunk[0])
-    saved(g, frames, 8.0, (4100, y), "PAM/long_chunks", "49 frames in chunks")
+    frames = refined(g, (4100, y), frames, mini, rendered[0], rendered["preview"])
+    saved(g, frames, 8.0, (4440, y), "PAM/long_chunks", "49 frames in chunks")
     g.group("4 Chunks", (1020, y - 80), (3500, 720), "motion")
 
 

@@ -2,7 +2,7 @@
 
 from hostkit.graph import Graph
 
-from .stages import condition_stage, flux_loaders, pose_stage, small_picture, small_sampler
+from .stages import condition_stage, flux_loaders, pose_stage, refined, small_picture, small_sampler
 
 PROMPT = "a light skin hand reaching for a red mug on a grey table, bright light"
 MOTION_PROMPT = "a light skin hand picking up a red mug on a grey table, bright light"
@@ -15,7 +15,8 @@ The first frame: Flux with the HOI ControlNet. Another seed is another picture; 
 prompt. The small model knows few words, see its help."""
 MOTION_NOTE = """## 4 Motion
 The clip: CogVideoX starts from the picture and follows the conditions of every frame. Put any picture into *start_image*, also a photo. \
-The small model was trained for two steps; large ones want 20 to 50."""
+The small model was trained for two steps; large ones want 20 to 50, and no \
+*Refine HOI Frames*, which gives the small ones their fingers."""
 
 
 def mini(info: dict) -> Graph:
@@ -25,9 +26,9 @@ def mini(info: dict) -> Graph:
     _, conditions = condition_stage(g, motion, 288, 192)
 
     picture = small_picture(g, conditions, PROMPT)
-    g.add("PreviewImage", (2020, 670), (300, 310), "First frame", images=picture[0])
-    g.note(APPEARANCE_NOTE, (2360, 920), (300, 160))
-    g.group("3 Appearance", (2000, -80), (680, 1180), "appearance")
+    g.add("PreviewImage", (2360, 920), (300, 240), "First frame", images=picture[0])
+    g.note(APPEARANCE_NOTE, (2020, 890), (300, 170))
+    g.group("3 Appearance", (2000, -80), (680, 1260), "appearance")
 
     video = g.add("PAMLoadMiniMotion", (2720, 0), (300, 120))
     motion_prompt = g.add("CLIPTextEncode", (2720, 170), (300, 120), "Prompt", clip=video["CLIP"], text=MOTION_PROMPT)
@@ -42,7 +43,8 @@ def mini(info: dict) -> Graph:
     )  # fmt: skip
     latent = small_sampler(g, (3060, 250), model, start, 42)
     frames = g.add("VAEDecode", (3060, 580), (300, 60), samples=latent[0], vae=video["VAE"])
-    made = g.add("CreateVideo", (3060, 690), (300, 80), images=frames[0], fps=8.0)
+    frames = refined(g, (3060, 690), frames, video, conditions[0], picture[0])
+    made = g.add("CreateVideo", (3060, 910), (300, 80), images=frames[0], fps=8.0)
     g.add("SaveVideo", (3400, 0), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
     g.note(MOTION_NOTE, (2720, 740), (300, 240))
     g.group("4 Motion", (2700, -80), (1140, 1080), "motion")

@@ -58,7 +58,7 @@ def flux_loaders(g: Graph, weight_dtype: str = "default") -> tuple[Node, Node, N
 
 
 def small_picture(g: Graph, conditions: Node, text: str, batch_size: int = 1) -> Node:
-    """Guided pictures by the shipped small models; returns the decoder."""
+    """Guided pictures by the shipped small models; returns the pictures."""
     small = g.add("PAMLoadMiniAppearance", (2020, 0), (300, 120))
     positive = g.add("CLIPTextEncode", (2020, 170), (300, 120), "Prompt", clip=small["CLIP"], text=text)
     negative = g.add("CLIPTextEncode", (2020, 340), (300, 100), "Negative prompt", clip=small["CLIP"], text="")
@@ -72,7 +72,21 @@ def small_picture(g: Graph, conditions: Node, text: str, batch_size: int = 1) ->
         model=small["MODEL"], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=42, steps=20, cfg=1.5,
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
-    return g.add("VAEDecode", (2360, 810), (300, 60), samples=sampled[0], vae=small["VAE"])
+    picture = g.add("VAEDecode", (2360, 810), (300, 60), samples=sampled[0], vae=small["VAE"])
+    return refined_picture(g, (2020, 670), picture, small, conditions[0])
+
+
+def refined_picture(g: Graph, spot: tuple[int, int], picture: Node, small: Node, conditions: tuple) -> Node:
+    """First frames of the small image model refined."""
+    given = dict(refiner=small["REFINER"], images=picture[0], conditions=conditions)
+    return g.add("PAMRefineFrames", spot, (300, 170), **given, shows="its first frame")
+
+
+def refined(g: Graph, spot: tuple[int, int], frames: Node, video: Node, conditions: tuple, picture: tuple) -> Node:
+    """Frames of the small video model refined."""
+    return g.add(
+        "PAMRefineFrames", spot, (300, 170), refiner=video["REFINER"], images=frames[0], conditions=conditions, start_image=picture
+    )
 
 
 def small_sampler(g: Graph, spot: tuple[int, int], model: Node, start: Node, seed) -> Node:
