@@ -108,6 +108,8 @@ class SharedDrawer:
 
     def _begin(self) -> None:
         """Have the helpers come, once; None in the queue stands for this process."""
+        if self.begun:
+            return
         with self.lock:
             if self.begun:
                 return
@@ -120,13 +122,18 @@ class SharedDrawer:
         """Start a helper, or take the one that waits, and tell it the scene if there still is something to draw."""
         try:
             child = self.places[number].take((), start)
+        except ChildError as problem:
+            log.debug("A helper does not come: %s", problem)
+            return
+        try:
             with self.lock:
                 if not self.closed:
                     self.free.put(self._told(child, number))
                     return
-            self.places[number].put(child)
         except (ChildError, OSError) as problem:
-            log.debug("A helper does not come: %s", problem)
+            log.debug("A helper cannot be told the scene: %s", problem)
+        if child.alive:
+            self.places[number].put(child)
 
     def _told(self, child: Child, number: int) -> Helper:
         """A helper that knows the scene."""

@@ -167,3 +167,17 @@ def test_a_clip_drawn_with_helpers_is_the_clip(moving):
         made = render_clip(many, camera, ALL, backend="numpy")
     for one, other in zip(made.buffers, alone(many, camera).buffers, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_without_room_for_the_scene_all_is_drawn_here(moving, monkeypatch, tmp_path):
+    """A helper that cannot be told the scene waits for another."""
+    scene, camera = moving
+    monkeypatch.setattr(helpers, "new_folder", lambda prefix: tmp_path / "gone")
+    drawer, made = SharedDrawer(Scene(scene), camera), blank_frames(ALL, FRAMES, camera.height, camera.width)
+    drawer.draw(0, made)
+    deadline = time.monotonic() + 60
+    while any(place.child is None for place in helpers.places) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    drawer.close()
+    np.testing.assert_array_equal(made.depth, alone(scene, camera).depth)
+    assert all(place.child.alive for place in helpers.places)
