@@ -75,14 +75,14 @@ def trained(names: tuple[str, ...], args: argparse.Namespace, out: Path, compute
 
 
 def only(clip: LabelledClip, names: tuple[str, ...]):
-    """A clip's conditions without the others; all of them for none, which nothing then follows."""
-    return leave_out(clip.conditions, tuple(name for name in NAMES if name not in (names or NAMES)))
+    """A clip's conditions without the others."""
+    return leave_out(clip.conditions, tuple(name for name in NAMES if name not in names))
 
 
 def clip_rows(clips: list[LabelledClip], args: argparse.Namespace, place: Machine, compute: Compute) -> Iterator[tuple[str, Film]]:
     """Rows of the video model."""
     models = MiniCogVideoX()
-    refiner = load_refiner(place)
+    refiner = load_refiner(place.device)
     prompts = encode_prompts(*models.text(place), [clip.prompt for clip in clips], place)
     for name, names in ROWS.items():
         folder = args.out / "controls" / name.replace(" ", "_")
@@ -90,15 +90,15 @@ def clip_rows(clips: list[LabelledClip], args: argparse.Namespace, place: Machin
         sampler = ClipSampler(place, models.transformer(place), control, models.vae(place), models.schedule())
         settings = ClipSampling(args.steps, "ddim", guidance=1.0, dynamic=False, strength=float(bool(names)))
         given_first = float("no first" not in name)
-        slots = [sampler.encode_slots(only(clip, names), settings.unused) for clip in clips]
+        slots = [sampler.encode_slots(only(clip, names or NAMES), settings.unused) for clip in clips]
         starts = [sampler.encode_start(clip.pictures[0]) * given_first for clip in clips]
 
-        told = [leave_out(clip.conditions, tuple(set(NAMES) - set(names))) for clip in clips]
+        told = [only(clip, names) for clip in clips]
         seen = [to_pixels(clip.pictures[:1]) if given_first else None for clip in clips]
 
         def film(place: int, seed: int, sampler=sampler, settings=settings, slots=slots, starts=starts, told=told, seen=seen) -> np.ndarray:
             latents = sampler.denoise(slots[place], starts[place], prompts[place], prompts[place], settings, seed)
-            return to_pictures(refine(refiner, sampler.decode(latents).clamp(-1, 1), told[place], seen[place]))
+            return to_pictures(refine(refiner, sampler.decode(latents), told[place], seen[place]))
 
         yield name, film
 
@@ -107,20 +107,20 @@ def still_rows(stills: list[LabelledClip], args: argparse.Namespace, place: Mach
     """Rows of the image model, which has no first frame to be given."""
     models = MiniFlux()
     *prompts, negative = flux.encode_prompts(*models.text(place), [still.prompt for still in stills] + [""], place)
-    refiner = load_refiner(place)
+    refiner = load_refiner(place.device)
     sampler = flux.FluxSampler(place, models.transformer(place), models.control(place), models.vae(place))
     for name, names in ROWS.items():
         if "no first" in name:
             continue
         settings = flux.FluxSampling(args.steps, cfg=1.5, shift="none", strength=float(bool(names)))
         size = stills[0].pictures.shape[2:0:-1]
-        hints = [hint_frames(only(still, names), sampler.control.config).at(*size) for still in stills]
+        hints = [hint_frames(only(still, names or NAMES), sampler.control.config).at(*size) for still in stills]
         hints = [sampler.encode_hint(hint) for hint in hints]
 
-        told = [leave_out(still.conditions, tuple(set(NAMES) - set(names))) for still in stills]
+        told = [only(still, names) for still in stills]
 
         def film(place: int, seed: int, settings=settings, hints=hints, size=size, told=told) -> np.ndarray:
-            pixels = sampler.paint(hints[place], prompts[place], negative, settings, seed, size).clamp(-1, 1)
+            pixels = sampler.paint(hints[place], prompts[place], negative, settings, seed, size)
             return to_pictures(refine(refiner, pixels, told[place]))
 
         yield name, film

@@ -139,7 +139,7 @@ def measure(args: argparse.Namespace, place: Machine, strength: float) -> None:
         hint, prompt, size = rest
         encoded = sampler.encode_hint(hint)
         begin = clock.lap()
-        sampler.sample(encoded, prompt, None, FluxSampling(steps=args.steps, strength=strength), 42, size, progress)
+        sampler.paint(encoded, prompt, None, FluxSampling(steps=args.steps, strength=strength), 42, size, progress)
     else:
         clip, picture, prompt = rest
         slots, start = sampler.encode_slots(clip), sampler.encode_start(picture)

@@ -86,8 +86,7 @@ def drawer_for(backend: str, scene: Scene, camera: Camera) -> Drawer:
         return PyrenderDrawer(scene, camera, drawer_for(chosen("auto"), scene, camera))
     if backend == "numba":
         return NumbaDrawer(scene, camera)
-    large = len(scene.faces) >= MANY_FACES or boxed_pixels(scene, camera) >= MANY_PIXELS
-    if len(scene) >= FEW_FRAMES and large:
+    if len(scene) >= FEW_FRAMES and (len(scene.faces) >= MANY_FACES or boxed_pixels(scene, camera) >= MANY_PIXELS):
         from .helpers import SharedDrawer
 
         return SharedDrawer(scene, camera)

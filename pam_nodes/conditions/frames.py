@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -39,6 +40,15 @@ class Frames:
     def part(self, first: int, last: int) -> Frames:
         """Views of the frames first..last - 1."""
         return Frames(*(None if a is None else a[first:last] for a in (*self.buffers, self.rgb)))
+
+
+def mapped_frames(path: Path, length: int, height: int, width: int) -> Frames:
+    """Depth, ids and normals in a file that has room for them, so that two processes can share them."""
+    shape, offset, buffers = (length, height, width), 0, []
+    for name, kind, more in (("depth", np.float32, ()), ("ids", np.uint8, ()), ("normals", np.uint8, (3,))):
+        buffers.append(np.memmap(path, kind, "r+", offset, (*shape, *more)))
+        offset += BYTES[name] * length * height * width
+    return Frames(*buffers)
 
 
 def frame_bytes(want: Collection[str]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -158,8 +159,12 @@ def serve(target: Target, job: dict) -> None:
     target.draw(job["first"], depth, packed)
 
 
-def main() -> None:
-    """Answer requests until the input ends. Arguments: width and height; there is one size, as deleting a renderer of pyrender ends all."""
+def converse(begin: Callable[[], tuple[dict, Callable[[dict], None]]]) -> None:
+    """Answer requests until the input ends, one JSON object a line.
+
+    Args:
+        begin: gets ready; returns what is to be said of that, and what does a request. Whatever either raises is said as an error.
+    """
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints must not reach the protocol
 
@@ -168,18 +173,24 @@ def main() -> None:
         out.flush()
 
     try:
-        target = Target(int(sys.argv[1]), int(sys.argv[2]))
-        answer(ready=True, driver=target.gl.glGetString(target.gl.GL_RENDERER).decode())
+        about, do = begin()
+        answer(ready=True, **about)
     except Exception as problem:  # no library, no driver, no display: each fails in its own way
         answer(error=f"{type(problem).__name__}: {problem}")
         return
     for line in sys.stdin:
         try:
-            serve(target, json.loads(line))
+            do(json.loads(line))
             answer(done=True)
         except Exception as problem:
             answer(error=f"{type(problem).__name__}: {problem}")
 
 
+def begin() -> tuple[dict, Callable[[dict], None]]:
+    """For ``converse``. Arguments: width and height; there is one size, as deleting a renderer of pyrender ends all."""
+    target = Target(int(sys.argv[1]), int(sys.argv[2]))
+    return {"driver": target.gl.glGetString(target.gl.GL_RENDERER).decode()}, lambda job: serve(target, job)
+
+
 if __name__ == "__main__":
-    main()
+    converse(begin)

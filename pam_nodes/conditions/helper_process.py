@@ -1,38 +1,20 @@
-"""The process beside another that draws some of its frames, started and asked by ``helpers``.
-
-It speaks lines of JSON on its first standard output; scenes and pictures are files.
-"""
+"""The process beside another that draws some of its frames, started and asked by ``helpers``. Scenes and pictures are files."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from ..geometry.camera import Camera
 from .backends import NumpyDrawer
-from .frames import BYTES, Frames
+from .frames import Frames, mapped_frames
+from .gl_worker import converse
 from .meshes import MeshTrack
 from .scene import Scene
 
 ARRAYS = ("vertices", "faces", "normals", "normal_faces", "poses")
 """Of a mesh track, each a file."""
-OUTPUTS = ("depth", "ids", "normals")
-"""In the order of ``Frames.buffers``."""
-
-
-def outputs(path: Path, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
-    """Room for (T, H, W) frames in a file: depth, ids and normals as in ``Frames``."""
-    kinds = {"depth": (np.float32, shape), "ids": (np.uint8, shape), "normals": (np.uint8, (*shape, 3))}
-    found, offset = {}, 0
-    for name in OUTPUTS:
-        kind, size = kinds[name]
-        found[name] = np.memmap(path, kind, "r+", offset, tuple(size))
-        offset += BYTES[name] * int(np.prod(shape))
-    return found
 
 
 class Desk:
@@ -43,13 +25,15 @@ class Desk:
         _, height, width = shape
         lens = {name: np.load(folder / f"{name}.npy") for name in ("intrinsics", "world_to_camera")}
         self.drawer = NumpyDrawer(Scene(tracks), Camera(**lens, width=width, height=height))
-        self.outputs = outputs(output, tuple(shape))
+        self.frames = mapped_frames(output, *shape)
 
-    def draw(self, first: int, count: int, want: list[str]) -> None:
-        """Draw some frames from ``first`` on."""
-        for name in want:
-            self.outputs[name][:count] = 0
-        self.drawer.draw(first, Frames(*(self.outputs[name][:count] if name in want else None for name in OUTPUTS)))
+    def draw(self, first: int, count: int, want: list[bool]) -> None:
+        """Draw some frames from ``first`` on; want: which of ``Frames.buffers``."""
+        frames = Frames(*(buffer[:count] if wanted else None for buffer, wanted in zip(self.frames.buffers, want, strict=True)))
+        for buffer in frames.buffers:
+            if buffer is not None:
+                buffer[...] = 0
+        self.drawer.draw(first, frames)
 
 
 def _arrays(folder: Path, index: int) -> dict[str, np.ndarray]:
@@ -60,23 +44,15 @@ def _arrays(folder: Path, index: int) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    """Answer requests until the input ends."""
-    out, desk = os.fdopen(os.dup(1), "w"), None
-    os.dup2(2, 1)  # whatever a library prints must not reach the protocol
+    """Draw until the input ends."""
+    desk: Desk | None = None
 
-    def answer(**message) -> None:
-        out.write(json.dumps(message) + "\n")
-        out.flush()
+    def serve(job: dict) -> None:
+        nonlocal desk
+        if "scene" not in job:
+            desk.draw(job["first"], job["count"], job["want"])
+            return
+        about = job["scene"]
+        desk = about and Desk(Path(about["folder"]), about["instances"], Path(about["output"]), about["shape"])
 
-    answer(ready=True)
-    for line in sys.stdin:
-        try:
-            job = json.loads(line)
-            if "scene" not in job:
-                desk.draw(job["first"], job["count"], job["want"])
-            else:
-                about = job["scene"]
-                desk = about and Desk(Path(about["folder"]), about["instances"], Path(about["output"]), about["shape"])
-            answer(done=True)
-        except Exception as problem:  # whatever it is, the other side draws instead
-            answer(error=f"{type(problem).__name__}: {problem}")
+    converse(lambda: ({}, serve))

@@ -20,8 +20,8 @@ import numpy as np
 from ..geometry.camera import Camera
 from .backends import NumpyDrawer
 from .child import Child, ChildError, Waiting, new_folder, reserve
-from .frames import Frames, frame_bytes
-from .helper_process import ARRAYS, OUTPUTS, outputs
+from .frames import Frames, frame_bytes, mapped_frames
+from .helper_process import ARRAYS
 from .scene import Scene
 from .threads import THREADS
 
@@ -45,14 +45,14 @@ class Helper:
 
     child: Child
     place: Waiting
-    left: dict[str, np.ndarray]
+    left: Frames
 
     def draw(self, first: int, frames: Frames) -> None:
         """See ``backends.Drawer``; raises ChildError."""
-        targets = {name: target for name, target in zip(OUTPUTS, frames.buffers, strict=True) if target is not None}
-        self.child.ask(DRAW_SECONDS, first=first, count=len(frames), want=list(targets))
-        for name, target in targets.items():
-            target[...] = self.left[name][: len(frames)]
+        self.child.ask(DRAW_SECONDS, first=first, count=len(frames), want=[target is not None for target in frames.buffers])
+        for target, left in zip(frames.buffers, self.left.buffers, strict=True):
+            if target is not None:
+                target[...] = left[: len(frames)]
 
     def leave(self) -> None:
         """Forget the scene and wait for the next one."""
@@ -143,10 +143,10 @@ class SharedDrawer:
             self.folder = folder
         shape = self.batch, self.camera.height, self.camera.width
         mine = self.folder / str(number)
-        reserve(mine, self.batch * shape[1] * shape[2] * frame_bytes(OUTPUTS))
+        reserve(mine, self.batch * shape[1] * shape[2] * frame_bytes(("depth", "ids", "normals")))
         instances = [track.instance for track in self.scene.tracks]
         child.ask(START_SECONDS, scene={"folder": str(self.folder), "instances": instances, "output": str(mine), "shape": shape})
-        return Helper(child, self.places[number], outputs(mine, shape))
+        return Helper(child, self.places[number], mapped_frames(mine, *shape))
 
 
 def _write_scene(scene: Scene, camera: Camera, folder: Path) -> None:

@@ -140,8 +140,10 @@ def _one_thread() -> None:
     """Workers share the cores among themselves, not within."""
     import torch
 
+    from ..conditions.helpers import OFF
+
     torch.set_num_threads(1)
-    os.environ["PAM_NO_HELPERS"] = "1"
+    os.environ[OFF] = "1"
 
 
 def make_clip(options: DataOptions, index: int, out: Path) -> dict | None:

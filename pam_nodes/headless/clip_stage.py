@@ -166,7 +166,7 @@ def check_clip(size: tuple[int, int], length: int, models: CogVideoXModels, what
 def _film(jobs: list[Job], models: CogVideoXModels, options: ClipOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
     """Load what is needed, one network after the other, and make the clips."""
     log.info("loading the control, the text encoder and CogVideoX")
-    refiner = load_refiner(place) if options.refine else None
+    refiner = load_refiner(place.device) if options.refine else None
     control = models.control(place)
     texts = sorted({options.negative, *(job.facts["prompt"] for job in jobs)})
     prompts = dict(zip(texts, encode_prompts(*models.text(place), texts, place), strict=True))
@@ -186,6 +186,6 @@ def _film(jobs: list[Job], models: CogVideoXModels, options: ClipOptions, place:
         words = (prompts[job.facts["prompt"]], prompts[options.negative])
         pixels = sampler.decode(sampler.denoise(slots, start, *words, options.sampling, seed, bars(Path(job.name).stem)))
         if refiner is not None:
-            pixels = refine(refiner, pixels.float().clamp(-1, 1), clip, to_pixels(picture[None]), options.refine)
+            pixels = refine(refiner, pixels, clip, to_pixels(picture[None]), options.refine)
         write_clip(manifest.path_of(job.name), to_pictures(pixels), clip.fps, {**manifest.provenance, **job.facts})
         manifest.record(job.name, **job.facts, seconds=round(time.monotonic() - begin, 2))

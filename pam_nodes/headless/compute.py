@@ -161,7 +161,7 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch asserts that it was built with CUDA
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
         found = f"{torch.cuda.device_count()} CUDA devices"
         raise ValueError(
             f"Expected a device that torch {torch.__version__} can use, found '{name}' and {found}: choose --device."

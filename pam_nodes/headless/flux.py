@@ -15,7 +15,7 @@ from ..appearance.flux_blocks import pack, rotary_table
 from ..appearance.flux_control import HOIFluxControl
 from ..appearance.schedule import noise, sigmas
 from ..progress import Progress, silent
-from .codec import decode, encode, to_pictures
+from .codec import decode, encode
 from .compute import Machine
 from .flux_models import Prompt
 from .words import NOISE, SHIFTS, check_span, check_word
@@ -85,19 +85,6 @@ class FluxSampler:
             return pixels
         with self.machine.holding(self.vae):
             return torch.cat([encode(self.vae, picture) for picture in pixels.split(3, dim=1)], dim=1)
-
-    def sample(
-        self,
-        hint: Tensor,
-        prompt: Prompt,
-        negative: Prompt | None,
-        sampling: FluxSampling,
-        seed: int,
-        size: tuple[int, int],
-        progress: Progress = silent,
-    ) -> np.ndarray:
-        """One picture, (H, W, 3) uint8; arguments as of ``paint``."""
-        return to_pictures(self.paint(hint, prompt, negative, sampling, seed, size, progress))[0]
 
     def paint(
         self,

@@ -170,7 +170,7 @@ def _prompt(options: FrameOptions, seed: int, name: str) -> str:
 def _paint(jobs: list[Job], models: FluxModels, options: FrameOptions, place: Machine, manifest: Manifest, bars: Bars) -> None:
     """Load what is needed, one network after the other, and make the pictures."""
     log.info("loading the ControlNet, the text encoders and Flux")
-    refiner = load_refiner(place) if options.refine else None
+    refiner = load_refiner(place.device) if options.refine else None
     control = models.control(place)
     hints = [_hint(job, control.config) for job in jobs]
     prompts = _prompts(models, place, jobs, options)
@@ -183,7 +183,7 @@ def _paint(jobs: list[Job], models: FluxModels, options: FrameOptions, place: Ma
         prompt, seed = prompts[job.facts["prompt"]], job.facts["seed"]
         pixels = sampler.paint(encoded, prompt, negative, options.sampling, seed, size, bars(Path(job.name).stem))
         if refiner is not None:
-            pixels = refine(refiner, pixels.float().clamp(-1, 1), job.clip, strength=options.refine)
+            pixels = refine(refiner, pixels, job.clip, strength=options.refine)
         save_picture(manifest.path_of(job.name), to_pictures(pixels)[0], {**manifest.provenance, **job.facts})
         manifest.record(job.name, **job.facts, seconds=round(time.monotonic() - begin, 2))
 

@@ -9,7 +9,6 @@ import torch
 from ..mini.files import refiner_file
 from ..mini.refiner import FrameRefiner
 from ..tensor_files import open_tensors
-from .compute import Machine
 from .flux_models import filled
 
 
@@ -27,6 +26,6 @@ def check_refine(share: float, models: Models) -> None:
         raise ValueError("Expected --mini with --refine, found a large model: the refiner was made for the small ones' pictures.")
 
 
-def load_refiner(machine: Machine) -> FrameRefiner:
-    """The refiner in fp32, as it is small, on the machine's device."""
-    return filled(FrameRefiner(), open_tensors(refiner_file()).read(), torch.float32, "refiner").to(machine.device)
+def load_refiner(device: torch.device) -> FrameRefiner:
+    """The refiner on a device, in fp32, as it is small."""
+    return filled(FrameRefiner(), open_tensors(refiner_file()).read(), torch.float32, "refiner").to(device)

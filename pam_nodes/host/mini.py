@@ -16,12 +16,12 @@ from comfy.sd1_clip import SDTokenizer
 from transformers import PreTrainedTokenizerFast
 
 from ..mini.codec import PatchAutoencoder, PatchAutoencoder3D
-from ..mini.files import APPEARANCE, MOTION, MiniFiles, refiner_file
+from ..mini.files import APPEARANCE, MOTION, MiniFiles
 from ..weights import require_complete
 from .checkpoints import load_checkpoint
 from .cogvideox_model import load_cogvideox, load_hoi_control
 from .flux_control import load_hoi_controlnet
-from .refiner import load_refiner
+from .refiner import host_refiner
 
 T5_LENGTH = 32
 CLIP_WORDS = "text_model.embeddings.token_embedding.weight"
@@ -34,18 +34,14 @@ def load_appearance() -> tuple:
     """(MODEL, CLIP, VAE, CONTROL_NET, REFINER) of the small Flux."""
     model = comfy.sd.load_diffusion_model_state_dict(load_checkpoint(APPEARANCE.model)[0])
     vae = PatchVAE(PatchAutoencoder(), load_checkpoint(APPEARANCE.vae)[0])
-    return model, _flux_clip(APPEARANCE), vae, load_hoi_controlnet(*load_checkpoint(APPEARANCE.control)), _refiner()
+    return model, _flux_clip(APPEARANCE), vae, load_hoi_controlnet(*load_checkpoint(APPEARANCE.control)), host_refiner()
 
 
 def load_motion() -> tuple:
     """(MODEL, CLIP, VAE, MODEL_PATCH, REFINER) of the small CogVideoX."""
     model = load_cogvideox(load_checkpoint(MOTION.model)[0])
     vae = PatchVAE(PatchAutoencoder3D(), load_checkpoint(MOTION.vae)[0])
-    return model, _cogvideox_clip(MOTION), vae, load_hoi_control(*load_checkpoint(MOTION.control)), _refiner()
-
-
-def _refiner():
-    return load_refiner(load_checkpoint(refiner_file())[0])
+    return model, _cogvideox_clip(MOTION), vae, load_hoi_control(*load_checkpoint(MOTION.control)), host_refiner()
 
 
 class PatchVAE(comfy.sd.VAE):

@@ -8,26 +8,15 @@ import torch
 
 from ..conditions.pack import part
 from ..conditions.video import ConditionVideo
+from ..headless.refiner import load_refiner
 from ..mini.refine import refine
-from ..mini.refiner import FrameRefiner
 from ..progress import Progress
-from ..weights import require_complete
 from .cogvideox_start import fitted
 
-SHOWS = ("the clip", "its first frame")
-"""What pictures may show: frame after frame of the conditions, or each the first one."""
 
-
-def load_refiner(tensors: dict[str, torch.Tensor]) -> comfy.model_patcher.CoreModelPatcher:
-    """The refiner of a file as a REFINER, which the host brings to its device when it is used.
-
-    Raises:
-        ValueError: tensors of another network.
-    """
-    net = FrameRefiner()
-    require_complete(net, tensors, "refiner")
-    net.load_state_dict(tensors)
-    net.eval().requires_grad_(False)
+def host_refiner() -> comfy.model_patcher.CoreModelPatcher:
+    """The shipped refiner as a REFINER, which the host brings to its device when it is used."""
+    net = load_refiner(torch.device("cpu")).requires_grad_(False)
     return comfy.model_patcher.CoreModelPatcher(net, load_device=mm.get_torch_device(), offload_device=mm.unet_offload_device())
 
 
@@ -37,7 +26,7 @@ def refine_images(
     conditions: ConditionVideo,
     start_image: torch.Tensor | None,
     strength: float,
-    shows: str,
+    first_frame: bool,
     progress: Progress,
 ) -> torch.Tensor:
     """Refine an IMAGE.
@@ -45,7 +34,7 @@ def refine_images(
     Args:
         images: (T, H, W, C) in 0..1.
         conditions, strength, progress: see ``mini.refine.refine``.
-        shows: what the pictures show, one of ``SHOWS``.
+        first_frame: each picture shows the conditions' first frame, not one after the other.
         start_image: (B, h, w, C), of which the first shows what the first frame does; None for none.
 
     Returns:
@@ -59,7 +48,7 @@ def refine_images(
         raise ValueError("Expected pictures to refine, found NaN in them: the node before failed, look at its preview.")
     height, width = frames.shape[1:3]
     reference = None if start_image is None else _pixels(fitted(start_image[:1], width, height, "stretch"))
-    if shows == SHOWS[1]:
+    if first_frame:
         conditions = part(conditions, slice(1))
     mm.load_models_gpu([refiner])
     made = refine(refiner.model, _pixels(frames), conditions, reference, strength, progress)

@@ -53,7 +53,7 @@ def refine(
 
     Args:
         net: on the device to use.
-        frames: (T, 3, H, W) in -1..1.
+        frames: (T, 3, H, W) in about -1..1; what is beyond is cut off.
         conditions: of the same T, H, W; of one frame, they hold for all pictures.
         reference: (1, 3, H, W) picture of the conditions' first frame, or None.
         strength: 0 leaves the frames as they are, 1 takes the refiner's.
@@ -76,7 +76,7 @@ def refine(
     right, below = (-side % MULTIPLE for side in (width, height))
     like, made = next(net.parameters()), []
     for first in range(0, total, BATCH):
-        some = frames[first : first + BATCH].float()
+        some = frames[first : first + BATCH].float().clamp(-1, 1)
         told = part(conditions, slice(first, first + BATCH) if conditions.shape[0] > 1 else slice(1))
         about = known(told, first_shown).expand(len(some), -1, -1, -1)
         parts = (some, given.expand_as(some), about)

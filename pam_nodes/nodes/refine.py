@@ -4,6 +4,8 @@ from comfy_api.latest import io
 
 from . import sockets
 
+FIRST_FRAME = "its first frame"
+
 
 class PAMRefineFrames(io.ComfyNode):
     """Refine pictures with the small refiner."""
@@ -29,7 +31,7 @@ class PAMRefineFrames(io.ComfyNode):
                 io.Float.Input("strength", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="0 leaves the pictures as they are."),
                 io.Combo.Input(
                     "shows",
-                    options=["the clip", "its first frame"],
+                    options=["the clip", FIRST_FRAME],
                     tooltip="the clip: one picture after the other, as the frames of the conditions. its first frame: each shows that one.",
                 ),
             ],
@@ -41,7 +43,7 @@ class PAMRefineFrames(io.ComfyNode):
         from ..host.progress import reporter
         from ..host.refiner import refine_images
 
-        return io.NodeOutput(refine_images(refiner, images, conditions, start_image, strength, shows, reporter()))
+        return io.NodeOutput(refine_images(refiner, images, conditions, start_image, strength, shows == FIRST_FRAME, reporter()))
 
 
 NODES = [PAMRefineFrames]

@@ -24,6 +24,7 @@ from ..mini.codec import GROUP, LATENT_CHANNELS, PATCH, LinearCodec, PatchAutoen
 from ..tensor_files import write_tensors
 from .config import TrainConfig
 from .draws import generator_of
+from .tasks import part
 
 KINDS = ("pictures", "pictures", "pictures", "depth", "segmentation", "keypoints")
 """What a sample shows; photographs, which people look at, as often as all conditions together."""
@@ -140,9 +141,21 @@ class CodecTrainee(nn.Module):
         latent = batch["latent"] / self.codec.scaling_factor if "latent" in batch else self.codec.encode(pixels)
         difference = (self.codec.decode(latent + batch["noise"].view_as(latent)) - pixels).float()
         weight = (1 + (FOREGROUND - 1) * batch["foreground"]).view(len(pixels), 1, *pixels.shape[2:])
-        error = (weight * (5 * difference**2 + difference.abs())).flatten(1).mean(1) / weight.flatten(1).mean(1)
+        error = weighted(5 * difference**2 + difference.abs(), weight)
         edges = sum(difference.diff(dim=side).abs().flatten(1).mean(1) for side in (-1, -2))
         return error + EDGES * edges + SPREAD * (latent.float().square().flatten(1).mean() - 1) ** 2
+
+
+def weighted(values: Tensor, weight: Tensor) -> Tensor:
+    """(B,) means of (B, 3, ...) values with weights (B, 1, ...)."""
+    return (weight * values).flatten(1).mean(1) / weight.flatten(1).mean(1)
+
+
+def write_network(path: Path, state: dict[str, Tensor], prefix: str) -> list[Path]:
+    """Write a network of a trainee's state, whose names begin with a prefix, in fp16 as the pack's files are; the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, {name: value.cpu().to(torch.float16, copy=True) for name, value in part(state, prefix).items()}, {})
+    return [path]
 
 
 def _start(codec: LinearCodec, pixels: Tensor, generator: torch.Generator) -> None:
@@ -178,10 +191,7 @@ class CodecTask:
 
     def write(self, folder: Path, state: dict[str, Tensor]) -> list[Path]:
         """``vae.safetensors`` as the pack's."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "vae.safetensors"
-        write_tensors(path, {name.removeprefix("codec."): value.cpu().to(torch.float16, copy=True) for name, value in state.items()}, {})
-        return [path]
+        return write_network(folder / "vae.safetensors", state, "codec.")
 
 
 def make_codec_task(config: TrainConfig, source: ClipSource, size: tuple[int, int]) -> CodecTask:

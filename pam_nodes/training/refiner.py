@@ -21,8 +21,7 @@ from ..headless.codec import decode, to_pictures, to_pixels
 from ..mini.codec import PatchAutoencoder3D
 from ..mini.refine import known, shown
 from ..mini.refiner import CONDITIONS, FrameRefiner
-from ..tensor_files import write_tensors
-from .codec import KEPT, below, window
+from .codec import KEPT, below, weighted, window, write_network
 from .config import TrainConfig
 from .draws import Draw, happens
 
@@ -33,7 +32,6 @@ SHIFTED, FARTHEST = 0.1, 40
 RECOLORED, GAIN, OFFSET = 0.5, 0.3, 0.15
 """Share of samples in other colours: channels exchanged, each times up to 1 +- GAIN, all plus up to OFFSET."""
 FLIPPED = 0.5
-FILE = "refiner.safetensors"
 SEEN = (*CONDITIONS, "instance_ids")
 """Of the conditions."""
 Area = tuple[slice, ...]
@@ -152,11 +150,6 @@ class RefinerTrainee(nn.Module):
         return error + rows + weighted(difference.diff(dim=-1).abs(), weight[..., 1:])
 
 
-def weighted(values: Tensor, weight: Tensor) -> Tensor:
-    """(B,) means of (B, 3, H, W) values with weights (B, 1, H, W)."""
-    return (values * weight).flatten(1).mean(1) / weight.flatten(1).mean(1)
-
-
 @dataclass(frozen=True)
 class RefinerTask:
     """The refiner as the training loop sees it (see ``tasks.Task``)."""
@@ -176,10 +169,7 @@ class RefinerTask:
 
     def write(self, folder: Path, state: dict[str, Tensor]) -> list[Path]:
         """``refiner.safetensors`` as the pack's."""
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name.removeprefix("net."): value.cpu().to(torch.float16, copy=True) for name, value in state.items()}
-        write_tensors(folder / FILE, tensors, {})
-        return [folder / FILE]
+        return write_network(folder / "refiner.safetensors", state, "net.")
 
 
 def make_refiner_task(

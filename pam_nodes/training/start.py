@@ -161,7 +161,7 @@ def start_codec(start: CodecStart, compute: Compute, out: Path, overwrite: bool,
     else:
         models, full = MiniCogVideoX(replace(MOTION, own_vae=start.codec)), replace(place, dtype=torch.float32)
         if start.config.stage == "refiner":
-            before = load_refiner(full) if start.again else None
+            before = load_refiner(full.device) if start.again else None
             task = make_refiner_task(start.config, start.source, latents, models.vae(full), before)
         else:
             task = make_decoder_task(start.config, start.source, latents, models.vae(full))

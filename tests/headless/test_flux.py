@@ -56,7 +56,7 @@ def sample(models, prompt, sampling, hint=None, place=CPU, seed=42):
     ready = sampler(models, place)
     channels = 3 * len(ready.control.config.conditions)
     hint = torch.rand(1, channels, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(3)) if hint is None else hint
-    return ready.sample(ready.encode_hint(hint), prompt, None, sampling, seed, (WIDTH, HEIGHT))
+    return to_pictures(ready.paint(ready.encode_hint(hint), prompt, None, sampling, seed, (WIDTH, HEIGHT)))[0]
 
 
 def test_equals_diffusers_controlnet_pipeline(flux_folder, xlabs, prompt):

@@ -99,7 +99,7 @@ def test_a_new_refiner_changes_little():
 def test_the_shipped_one_gives_back_what_the_codec_loses():
     """On a scene it never saw: hand and object come nearer to the truth, the background flickers less; with things left out too."""
     scene, models = held_out(Held((288, 192), 9), 3), MiniCogVideoX()
-    codec, refiner = models.vae(CPU), load_refiner(CPU)
+    codec, refiner = models.vae(CPU), load_refiner(CPU.device)
     with torch.no_grad():
         soft = decode(codec, encode(codec, to_pixels(scene.pictures).transpose(0, 1)[None]))[0].transpose(0, 1).clamp(-1, 1)
     before = to_pictures(soft)

@@ -2,7 +2,7 @@
 
 from hostkit.graph import Graph, Node
 
-from .stages import condition_stage, pose_stage, refined, refined_picture, small_sampler
+from .stages import condition_stage, pose_stage, refined, small_sampler
 
 SIZE = dict(width=288, height=192)
 PROMPT_NOTE = """## 3 First frames
@@ -49,7 +49,7 @@ def _frames(g: Graph, conditions: Node) -> Node:
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
     pictures = g.add("VAEDecode", (2360, 1250), (300, 60), samples=sampled[0], vae=image["VAE"])
-    pictures = refined_picture(g, (2020, 1200), pictures, image, conditions[0])
+    pictures = refined(g, (2020, 1200), pictures, image, conditions[0])
     scored = g.add("PAMScoreHOIFrames", (2700, 0), (300, 170), images=pictures[0], conditions=conditions[0], object_color=prompt["colors"])
     g.add("PreviewAny", (2700, 220), (300, 200), "Measured", source=scored["report"])
     picked = g.add(

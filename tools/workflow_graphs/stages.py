@@ -73,20 +73,13 @@ def small_picture(g: Graph, conditions: Node, text: str, batch_size: int = 1) ->
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
     picture = g.add("VAEDecode", (2360, 810), (300, 60), samples=sampled[0], vae=small["VAE"])
-    return refined_picture(g, (2020, 670), picture, small, conditions[0])
+    return refined(g, (2020, 670), picture, small, conditions[0])
 
 
-def refined_picture(g: Graph, spot: tuple[int, int], picture: Node, small: Node, conditions: tuple) -> Node:
-    """First frames of the small image model refined."""
-    given = dict(refiner=small["REFINER"], images=picture[0], conditions=conditions)
-    return g.add("PAMRefineFrames", spot, (300, 170), **given, shows="its first frame")
-
-
-def refined(g: Graph, spot: tuple[int, int], frames: Node, video: Node, conditions: tuple, picture: tuple) -> Node:
-    """Frames of the small video model refined."""
-    return g.add(
-        "PAMRefineFrames", spot, (300, 170), refiner=video["REFINER"], images=frames[0], conditions=conditions, start_image=picture
-    )
+def refined(g: Graph, spot: tuple[int, int], pictures: Node, small: Node, conditions: tuple, start: tuple | None = None) -> Node:
+    """Pictures of a small model refined: a clip that begins with a start image, or first frames without one."""
+    given = dict(shows="its first frame") if start is None else dict(start_image=start)
+    return g.add("PAMRefineFrames", spot, (300, 170), refiner=small["REFINER"], images=pictures[0], conditions=conditions, **given)
 
 
 def small_sampler(g: Graph, spot: tuple[int, int], model: Node, start: Node, seed) -> Node:
