@@ -33,7 +33,7 @@ comfy.options.enable_args_parsing()
 import torch
 from comfy.patcher_extension import WrappersMP
 
-from pam_nodes.conditions.render import film
+from pam_nodes.conditions.film import film
 from pam_nodes.dataset.looks import CLIP_VERBS, random_look
 from pam_nodes.dataset.scenes import SceneOptions, random_camera, random_motion
 from pam_nodes.host.cogvideox_control import Guidance, apply_hoi_control

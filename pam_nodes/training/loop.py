@@ -6,7 +6,7 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from . import states
 from .codec import CodecTask
 from .config import Optimization, TrainConfig
 from .draws import Batches, Draws, generator_of
+from .processes import begin_states, learning, numbers
 from .refiner import RefinerTask
 from .tasks import Task
 
@@ -90,7 +91,7 @@ def train(run: Run, accelerator: Any, bars: Bars = no_bars) -> list[Path]:
                 record.add(step + 1, **values)
             # After the line of the log: a run that ends here drops it and makes the step again, so that no step is left out.
             trainer.keep(step + 1)
-            if "validation" in values:
+            if "validation" in values and accelerator.is_main_process:
                 log.info("step %d: loss %.4f, validation %.4f", step + 1, values["loss"], values["validation"])
             progress(step + 1, config.watching.steps)
     finally:
@@ -104,12 +105,16 @@ class Trainer:
 
     def __init__(self, run: Run, accelerator: Any):
         self.run, self.accelerator, best = run, accelerator, run.task.config.optimization
-        self.learning = [parameter for parameter in run.task.trainee.parameters() if parameter.requires_grad]
-        log.info("%.2f M numbers learn, of %d samples", sum(p.numel() for p in self.learning) / 1e6, len(run.task.store))
+        whole = learning(run.task.trainee)
+        if accelerator.is_main_process:
+            log.info("%.2f M numbers learn, of %d samples", sum(p.numel() for p in whole) / 1e6, len(run.task.store))
+        self.model, self.optimizer = accelerator.prepare(run.task.trainee, make_optimizer(best, whole))
+        begin_states(accelerator, self.model, self.optimizer)
+        self.learning = learning(self.model)
         self.average = make_average(best, self.learning)
-        self.model, self.optimizer = accelerator.prepare(run.task.trainee, make_optimizer(best, self.learning))
         if self.average is not None:
-            self.average.to(accelerator.device)
+            # Weights in 16 bits would hardly move in an average of 16 bits.
+            self.average.to(accelerator.device, torch.float32)
 
     def go_on(self) -> int:
         """Bring the newest checkpoint back; the number of steps that were made."""
@@ -126,16 +131,16 @@ class Trainer:
             group["lr"] = rate
         total = torch.zeros((), device=accelerator.device)
         self.model.train()
-        for part in range(best.accumulate):
+        for _ in range(best.accumulate):
             batch = {name: value.to(accelerator.device, non_blocking=True) for name, value in next(batches).items()}
             # Processes exchange gradients with the last batch of a step only.
-            with nullcontext() if part + 1 == best.accumulate else accelerator.no_sync(self.model):
-                loss = self.model(batch).mean() / best.accumulate
+            with accelerator.accumulate(self.model):
+                loss = self.losses(batch).mean()
                 accelerator.backward(loss)
-            total += loss.detach()
+            total += loss.detach() / best.accumulate
         loss = float(accelerator.reduce(total, "mean"))
         self._require_finite("loss", loss, number)
-        norm = accelerator.clip_grad_norm_(self.learning, best.clip or math.inf)
+        norm = accelerator.clip_grad_norm_(list(self.model.parameters()), best.clip or math.inf)
         # With fp16 gradients run over at times; the scaler leaves such steps out.
         if norm is not None and accelerator.scaler is None:
             self._require_finite("gradient", float(norm), number)
@@ -144,6 +149,11 @@ class Trainer:
         if self.average is not None:
             self.average.step(self.learning)
         return loss
+
+    def losses(self, batch: dict[str, Tensor]) -> Tensor:
+        """(B,) loss of each sample."""
+        with numbers(self.accelerator):
+            return self.model(batch).float()
 
     def _require_finite(self, what: str, value: float, step: int) -> None:
         """Raise ValueError for what would spoil the weights."""
@@ -190,13 +200,14 @@ class Trainer:
                     places = range(first, min(first + size, count))
                     rows = [draw(index, generator_of(config.seed, number, index)) for index in places]
                     batch = {name: torch.stack([row[name] for row in rows]).to(self.accelerator.device) for name in rows[0]}
-                    losses.append(self.model(batch).float())
+                    losses.append(self.losses(batch))
         return float(torch.cat(losses).mean())
 
     def state(self) -> dict[str, Tensor]:
-        """The trainee's tensors, averaged where there is an average."""
+        """The trainee's tensors, averaged where there is an average; of parts of it on the main process alone."""
         with self._averaged():
-            return {name: value.detach().clone() for name, value in self.accelerator.get_state_dict(self.model).items()}
+            found = self.accelerator.get_state_dict(self.model) or {}
+            return {name: value.detach().clone() for name, value in found.items()}
 
     def write(self) -> list[Path]:
         """Write what was learnt so far; the files, on the main process."""

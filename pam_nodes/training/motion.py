@@ -86,12 +86,14 @@ class MotionTrainee(nn.Module):
         if text is not None:
             self.transformer = transformer
         self.base = [transformer]
-        self.register_buffer("signal", alphas_cumprod().float(), persistent=False)
+        # No buffer, whose numbers DeepSpeed would round with the weights.
+        self.signal = [alphas_cumprod().float()]
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """(B,) mean squared error of v of each sample, weighted by ``weight`` (B, T', h, w) if there is one."""
         x, noise, t = batch["x"], batch["noise"], batch["t"]
-        a, s = (part.sqrt()[:, None, None, None, None] for part in (self.signal[t], 1 - self.signal[t]))
+        signal = self.signal[0].to(t.device)[t]
+        a, s = (part.sqrt()[:, None, None, None, None] for part in (signal, 1 - signal))
         predicted = self.velocity(torch.cat([a * x + s * noise, batch["first"]], dim=2), t, batch["slots"], batch)
         error = (predicted.float() - (a * noise - s * x)) ** 2
         return (error * batch["weight"][:, :, None] if "weight" in batch else error).flatten(1).mean(1)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -23,6 +21,7 @@ from ..mini.files import MOTION
 from .codec import check_sampled, make_codec_task, make_decoder_task
 from .config import TrainConfig
 from .loop import Run, open_run, train
+from .processes import make_accelerator
 from .refiner import make_refiner_task
 from .sheets import Sheets
 from .small import write_tokenizers
@@ -70,7 +69,7 @@ def start_training(start: Start, compute: Compute, out: Path, overwrite: bool = 
         check_store(config, latents)
     check_models(start.models, config.stage, tuple(store.settings["size"]), store.settings["length"])
     place = machine(compute)
-    accelerator = _accelerator(config, place)
+    accelerator = make_accelerator(config, place)
     place = replace(place, device=accelerator.device, dtype=_base_dtype(config, accelerator.device), offload="none")
     stamp = {"base": "from nothing"} if config.learn == "all" and not start.from_control else dict(start.models.stamp)
     if accelerator.is_main_process:
@@ -147,7 +146,7 @@ def start_codec(start: CodecStart, compute: Compute, out: Path, overwrite: bool,
             "Expected --sampled LATENTS of 'encode motion --sampled' with the refiner or 'learn: decoder', and with nothing else."
         )
     names, place = start.source.names, machine(compute)
-    accelerator = _accelerator(start.config, place)
+    accelerator = make_accelerator(start.config, place)
     data, latents = {"clips": len(names), "size": list(start.size), "first": names[0]}, None
     if start.sampled is not None:
         latents = LatentStore(start.sampled)
@@ -166,19 +165,6 @@ def start_codec(start: CodecStart, compute: Compute, out: Path, overwrite: bool,
         else:
             task = make_decoder_task(start.config, start.source, latents, models.vae(full))
     return train(Run(out, task), accelerator, bars=bars)
-
-
-def _accelerator(config: TrainConfig, place: Machine) -> Any:
-    """accelerate's, on the chosen device; of several processes each has its own."""
-    from accelerate import Accelerator, DistributedDataParallelKwargs
-
-    logging.getLogger("accelerate").setLevel(logging.WARNING)
-    if place.device.type == "cuda" and place.device.index is not None:
-        torch.cuda.set_device(place.device)
-    mixed = "no" if config.precision == "fp32" else config.precision
-    # The text stream of the last copied block ends unused.
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(cpu=place.device.type == "cpu", mixed_precision=mixed, kwargs_handlers=[unused])
 
 
 def _base_dtype(config: TrainConfig, device: torch.device) -> torch.dtype:

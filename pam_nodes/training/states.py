@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ..headless.files import save_json
 from ..tensor_files import open_tensors, write_tensors
+from .processes import AVERAGE, average_file, layout, mine
 
-FOLDER, LOG, AVERAGE = "checkpoints", "log.jsonl", "average.safetensors"
+FOLDER, LOG, STEP = "checkpoints", "log.jsonl", "step.json"
 
 
 def newest(out: Path) -> tuple[int, Path | None]:
@@ -50,10 +51,12 @@ def _write(accelerator: Any, average: Any | None, folder: Path, part: Path, step
         part.mkdir(parents=True)
     accelerator.wait_for_everyone()
     accelerator.save_state(str(part))
+    path = average_file(accelerator, part)
+    if average is not None and path is not None:
+        write_tensors(path, {name: mine(value) for name, value in enumerate_names(average.shadow_params)}, {})
+    accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        if average is not None:
-            write_tensors(part / AVERAGE, dict(enumerate_names(average.shadow_params)), {})
-        save_json(part / "step.json", {"step": step})
+        save_json(part / STEP, {"step": step, "weights": layout(accelerator)})
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
 
@@ -62,17 +65,19 @@ def load(accelerator: Any, average: Any | None, folder: Path, step: int) -> None
     """Bring weights, optimiser and moving average back.
 
     Raises:
-        ValueError: a file is broken or missing.
+        ValueError: a file is broken or missing, or the weights are in other parts.
     """
     from safetensors import SafetensorError
     from torch.cuda import OutOfMemoryError
 
     try:
-        accelerator.load_state(str(folder))
-        if average is not None:
-            found = open_tensors(folder / AVERAGE).read()
+        kept, wanted = _layout(folder), layout(accelerator)
+        if kept == wanted:
+            accelerator.load_state(str(folder))
+        if kept == wanted and average is not None:
+            found = open_tensors(average_file(accelerator, folder) or folder / AVERAGE).read()
             for name, value in enumerate_names(average.shadow_params):
-                value.copy_(found[name])
+                mine(value).copy_(found[name])
             average.optimization_step = step
     except OutOfMemoryError:
         raise
@@ -81,6 +86,14 @@ def load(accelerator: Any, average: Any | None, folder: Path, step: int) -> None
         raise ValueError(
             f"Expected a whole checkpoint in {folder}, could not read it ({reason}): delete it, the run goes on from the one before."
         ) from error
+    if kept != wanted:
+        raise ValueError(f"Expected a checkpoint with weights {wanted}, found {kept} in {folder}: start as many processes of that kind.")
+
+
+def _layout(folder: Path) -> str:
+    """How the weights of a checkpoint lie."""
+    path = folder / STEP
+    return json.loads(path.read_text(encoding="utf-8")).get("weights", "whole") if path.is_file() else "whole"
 
 
 def enumerate_names(values: list[Tensor]) -> list[tuple[str, Tensor]]:

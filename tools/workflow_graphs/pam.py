@@ -47,7 +47,7 @@ def mini(info: dict) -> Graph:
     made = g.add("CreateVideo", (3060, 910), (300, 80), images=frames[0], fps=8.0)
     g.add("SaveVideo", (3400, 0), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
     g.note(MOTION_NOTE, (2720, 740), (300, 240))
-    g.group("4 Motion", (2700, -80), (1140, 1080), "motion")
+    g.group("4 Motion", (2700, -80), (1140, 1130), "motion")
     return g
 
 
