@@ -83,8 +83,6 @@ def layout(accelerator: Any) -> str:
     return f"{kind.value} of {accelerator.num_processes} processes" if kind in ("FSDP", "DEEPSPEED") else "whole"
 
 
-def average_file(accelerator: Any, folder: Path) -> Path | None:
-    """Where this process keeps the moving average in a checkpoint; None where another one keeps the whole of it."""
-    if accelerator.distributed_type != "FSDP":
-        return folder / AVERAGE if accelerator.is_main_process else None
-    return folder / f"{Path(AVERAGE).stem}_{accelerator.process_index}.safetensors"
+def average_file(accelerator: Any, folder: Path) -> Path:
+    """The moving average in a checkpoint: of all processes, or with FSDP this one's part."""
+    return folder / (f"average_{accelerator.process_index}.safetensors" if accelerator.distributed_type == "FSDP" else AVERAGE)

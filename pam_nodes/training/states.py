@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..headless.files import save_json
 from ..tensor_files import open_tensors, write_tensors
-from .processes import AVERAGE, average_file, layout, mine
+from .processes import average_file, layout, mine
 
 FOLDER, LOG, STEP = "checkpoints", "log.jsonl", "step.json"
 
@@ -51,9 +51,9 @@ def _write(accelerator: Any, average: Any | None, folder: Path, part: Path, step
         part.mkdir(parents=True)
     accelerator.wait_for_everyone()
     accelerator.save_state(str(part))
-    path = average_file(accelerator, part)
-    if average is not None and path is not None:
-        write_tensors(path, {name: mine(value) for name, value in enumerate_names(average.shadow_params)}, {})
+    if average is not None and (accelerator.is_main_process or accelerator.distributed_type == "FSDP"):
+        shadow = {name: mine(value) for name, value in enumerate_names(average.shadow_params)}
+        write_tensors(average_file(accelerator, part), shadow, {})
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         save_json(part / STEP, {"step": step, "weights": layout(accelerator)})
@@ -73,12 +73,7 @@ def load(accelerator: Any, average: Any | None, folder: Path, step: int) -> None
     try:
         kept, wanted = _layout(folder), layout(accelerator)
         if kept == wanted:
-            accelerator.load_state(str(folder))
-        if kept == wanted and average is not None:
-            found = open_tensors(average_file(accelerator, folder) or folder / AVERAGE).read()
-            for name, value in enumerate_names(average.shadow_params):
-                mine(value).copy_(found[name])
-            average.optimization_step = step
+            _load(accelerator, average, folder, step)
     except OutOfMemoryError:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, SafetensorError, UnpicklingError) as error:
@@ -88,6 +83,15 @@ def load(accelerator: Any, average: Any | None, folder: Path, step: int) -> None
         ) from error
     if kept != wanted:
         raise ValueError(f"Expected a checkpoint with weights {wanted}, found {kept} in {folder}: start as many processes of that kind.")
+
+
+def _load(accelerator: Any, average: Any | None, folder: Path, step: int) -> None:
+    accelerator.load_state(str(folder))
+    if average is not None:
+        found = open_tensors(average_file(accelerator, folder)).read()
+        for name, value in enumerate_names(average.shadow_params):
+            mine(value).copy_(found[name])
+        average.optimization_step = step
 
 
 def _layout(folder: Path) -> str:

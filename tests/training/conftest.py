@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from accelerate.state import AcceleratorState
 
 from pam_nodes.dataset.clips import FolderClips
 from pam_nodes.dataset.encode import EncodeOptions, encode_clips
@@ -12,6 +13,12 @@ from pam_nodes.headless.flux_models import MiniFlux
 from tests.dataset.clips import write_folder
 
 COUNT = 8
+
+
+@pytest.fixture(autouse=True)
+def fresh_accelerator():
+    yield
+    AcceleratorState._reset_state(True)
 
 
 def encoded(folder: Path) -> dict[str, Path]:

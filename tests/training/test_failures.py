@@ -33,12 +33,6 @@ watching: {steps: 6, save: 1, keep: 2, validate: 6, samples: 2}
 """
 
 
-@pytest.fixture(autouse=True)
-def fresh_accelerator():
-    yield
-    AcceleratorState._reset_state(True)
-
-
 @pytest.fixture
 def store(latents, tmp_path):
     """Latents of one's own to break."""

@@ -1,14 +1,10 @@
 """The released presets on model folders in diffusers' layout, the real classes with few weights, and several processes."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 
-from hostkit.host import ROOT
 from pam_nodes.cli.app import main
 from pam_nodes.dataset.clips import FolderClips
 from pam_nodes.dataset.encode import EncodeOptions, encode_clips
@@ -22,15 +18,10 @@ from pam_nodes.training.start import Start, start_training
 from pam_nodes.training.states import read_log
 from tests.dataset.clips import write_folder
 from tests.headless import tiny
+from tests.training.launch import two_processes
 
 CPU = Compute("cpu")
 SHORT = {"batch": 1, "accumulate": 2, "warmup": 0}
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerator():
-    yield
-    AcceleratorState._reset_state(True)
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +77,7 @@ def test_two_processes_see_what_one_sees(latents, tmp_path):
         if batch == 2:
             assert main(arguments) == 0
         else:
-            launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone", "-m", "pam_nodes"]
-            done = subprocess.run([*launcher, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+            done = two_processes("pam_nodes", arguments)
             assert done.returncode == 0, done.stderr[-2000:]
         runs.append([line["loss"] for line in read_log(out) if "loss" in line])
     assert runs[0] == pytest.approx(runs[1], rel=1e-3)

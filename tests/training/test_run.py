@@ -40,12 +40,6 @@ watching: {{steps: 12, save: 3, keep: 2, validate: 4, samples: 2}}
 """
 
 
-@pytest.fixture(autouse=True)
-def fresh_accelerator():
-    yield
-    AcceleratorState._reset_state(True)
-
-
 def arguments(stage, latents, config, out, *more):
     return ["train", stage, str(config), "--data", str(latents[stage]), "--mini", "--device", "cpu", "--out", str(out), *more]
 

@@ -1,18 +1,15 @@
 """Weights in parts over two processes: FSDP and DeepSpeed learn what one process learns, and go on exactly."""
 
 import importlib.util
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
-from hostkit.host import ROOT
 from pam_nodes.cli.app import main
 from pam_nodes.training.states import newest, read_log
+from tests.training.launch import two_processes
 
 TEXT = """
 stage: {stage}
@@ -21,16 +18,11 @@ control: {{blocks: 1, zero_start: false{control}}}
 optimization: {{batch: {batch}, accumulate: 2, warmup: 0, rate: 1.0e-3, clip: 0.2, ema: {ema}}}
 watching: {{steps: 3, save: 1, validate: 1, samples: 2}}
 """
+SHARDED = "tests.training.sharded"
 STAGES = {"motion": ("", "ControlBlock"), "appearance": (", encoding: latent", "DoubleBlock")}
 DEEPSPEED = pytest.mark.skipif(
     importlib.util.find_spec("deepspeed") is None, reason="needs deepspeed, which has no wheels: pip install --no-build-isolation deepspeed"
 )
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerator():
-    yield
-    AcceleratorState._reset_state(True)
 
 
 def fsdp(stage: str) -> dict[str, str]:
@@ -63,12 +55,6 @@ def arguments(latents, tmp_path, stage, batch, ema):
     return ["train", stage, str(path), "--data", str(latents[stage]), "--mini", "--device", "cpu", "--out", str(tmp_path / f"out{batch}")]
 
 
-def two_processes(command: list[str], settings: dict[str, str]) -> subprocess.CompletedProcess:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone", "-m", "tests.training.sharded"]
-    environment = {**os.environ, **settings, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([*launcher, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.parametrize(
     ("stage", "settings", "ema"),
     [
@@ -88,7 +74,7 @@ def test_parts_learn_what_the_whole_learns(latents, tmp_path, caplog, stage, set
     whole, parts = tmp_path / "out2", tmp_path / "out1"
     command = arguments(latents, tmp_path, stage, 1, ema)
     for first in (True, False):
-        done = two_processes(command, settings)
+        done = two_processes(SHARDED, command, settings)
         assert done.returncode == 0, done.stderr[-3000:]
         assert first or done.stderr.count("going on from step 2") == 2
         for name in ("loss", "validation"):
@@ -102,5 +88,5 @@ def test_parts_learn_what_the_whole_learns(latents, tmp_path, caplog, stage, set
 
 @DEEPSPEED
 def test_no_average_of_what_deepspeed_keeps_in_parts(latents, tmp_path):
-    done = two_processes(arguments(latents, tmp_path, "motion", 1, 0.9), zero(3))
+    done = two_processes(SHARDED, arguments(latents, tmp_path, "motion", 1, 0.9), zero(3))
     assert done.returncode != 0 and "Expected no optimization.ema with DeepSpeed's stage 3, found 0.9" in done.stderr
