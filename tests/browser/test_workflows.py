@@ -1,5 +1,6 @@
-"""The shipped workflows in the page: nothing missing, nothing red, and the same prompt as the headless converter makes."""
+"""The shipped workflows in the page: nothing missing, nothing red or covered, and the same prompt as the headless converter makes."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -23,6 +24,15 @@ def comparable(prompt: dict, object_info: dict) -> dict:
     return compared
 
 
+def overlap(one: list[float], two: list[float]) -> bool:
+    """True if two boxes, x, y, width and height, share more than a pixel in both directions."""
+    return all(min(one[i] + one[i + 2], two[i] + two[i + 2]) - max(one[i], two[i]) > 1 for i in (0, 1))
+
+
+def within(inner: list[float], outer: list[float]) -> bool:
+    return all(inner[i] >= outer[i] - 1 and inner[i] + inner[i + 2] <= outer[i] + outer[i + 2] + 1 for i in (0, 1))
+
+
 @pytest.mark.parametrize("nodes2", [False, True], ids=["classic", "nodes2"])
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_workflow_opens(path, nodes2, open_workflow, client):
@@ -32,6 +42,10 @@ def test_shipped_workflow_opens(path, nodes2, open_workflow, client):
     assert (page["rendered"] > 0) == nodes2
     ours = [error for error in page["errors"] if "pam_hoi" in error["url"] + error["text"] or "Uncaught" in error["text"]]
     assert ours == []
+    boxes, groups = page["boxes"], page["groups"]
+    assert [(a["title"], b["title"]) for a, b in itertools.combinations(boxes, 2) if overlap(a["box"], b["box"])] == []
+    assert [(a["title"], b["title"]) for a, b in itertools.combinations(groups, 2) if overlap(a["box"], b["box"])] == []
+    assert [node["title"] for node in boxes if not any(within(node["box"], group["box"]) for group in groups)] == []
     info = client.object_info()
     assert comparable(page["prompt"], info) == comparable(convert(json.loads(path.read_text()), info), info)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .convert import MUTED, SIMPLE_WIDGETS, declared, default, has_control
+from .convert import MUTED, declared, default, has_control
+from .layout import is_widget, settle
 
 COLORS = {"pose": "#3f789e", "conditions": "#8a5a9e", "appearance": "#88A868", "motion": "#b58b3a", "data": "#777777"}
 
@@ -35,7 +36,7 @@ class Graph:
 
         Args:
             kind: node class.
-            at, size: pixels.
+            at, size: pixels; what a node needs beyond its size is added, and what lies below it moves down.
             title: shown instead of the display name.
             values: by input name, a widget's value or ``node[output]`` of another node.
         """
@@ -75,7 +76,8 @@ class Graph:
         )
 
     def workflow(self) -> dict:
-        """The whole as a dict for JSON."""
+        """The whole as a dict for JSON, every node with the room it needs."""
+        settle(self.nodes, self.groups, self.object_info)
         return {
             "last_node_id": len(self.nodes),
             "last_link_id": len(self.links),
@@ -115,9 +117,3 @@ class Graph:
             socket["link"] = link[0]
             source.data["outputs"][output]["links"].append(link[0])
         data["inputs"].append(socket)
-
-
-def is_widget(spec: list) -> bool:
-    """True if the page shows the input as a value to edit."""
-    options = spec[1] if len(spec) > 1 else {}
-    return not options.get("forceInput") and (isinstance(spec[0], list) or spec[0] in SIMPLE_WIDGETS)

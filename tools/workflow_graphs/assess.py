@@ -48,16 +48,18 @@ def _frames(g: Graph, conditions: Node) -> Node:
         model=image["MODEL"], positive=guided[0], negative=guided[1], latent_image=empty[0], seed=prompt["seeds"], steps=20, cfg=1.5,
         sampler_name="euler", scheduler="simple",
     )  # fmt: skip
-    pictures = g.add("VAEDecode", (2360, 1250), (300, 60), samples=sampled[0], vae=image["VAE"])
-    pictures = refined(g, (2020, 1200), pictures, image, conditions[0])
-    scored = g.add("PAMScoreHOIFrames", (2700, 0), (300, 170), images=pictures[0], conditions=conditions[0], object_color=prompt["colors"])
-    g.add("PreviewAny", (2700, 220), (300, 200), "Measured", source=scored["report"])
+    pictures = g.add("VAEDecode", (2700, 0), (300, 60), samples=sampled[0], vae=image["VAE"])
+    pictures = refined(g, (2700, 110), pictures, image, conditions[0])
+    scored = g.add(
+        "PAMScoreHOIFrames", (2700, 330), (300, 170), images=pictures[0], conditions=conditions[0], object_color=prompt["colors"]
+    )
+    g.add("PreviewAny", (2700, 550), (300, 200), "Measured", source=scored["report"])
     picked = g.add(
-        "PAMPickFrame", (2700, 470), (460, 600),
+        "PAMPickFrame", (2700, 800), (460, 500),
         images=pictures[0], scores=scored["scores"], annotated=scored["annotated"], texts=clip_prompt["prompt"], seeds=prompt["seeds"],
     )  # fmt: skip
     g.note(PROMPT_NOTE, (3020, 0), (320, 420))
-    g.group("3 First frames", (2000, -80), (1360, 1490), "appearance")
+    g.group("3 First frames", (2000, -80), (1360, 1080), "appearance")
     return picked
 
 
@@ -76,13 +78,13 @@ def _clip(g: Graph, motion: Node, camera: Node, conditions: Node, picked: Node) 
     )  # fmt: skip
     latent = small_sampler(g, (x + 340, 0), model, start, 42)
     frames = g.add("VAEDecode", (x + 340, 330), (300, 60), samples=latent[0], vae=video["VAE"])
-    frames = refined(g, (x, 940), frames, video, conditions[0], picked["image"])
-    flow = g.add("PAMOpticalFlow", (x + 340, 440), (300, 210), trajectory=motion[0], camera=camera[0], conditions=conditions[0])
-    checked = g.add("PAMHOIConsistency", (x + 340, 700), (300, 300), images=frames[0], conditions=flow["conditions"], min_hands=0.0)
+    frames = refined(g, (x + 340, 440), frames, video, conditions[0], picked["image"])
+    flow = g.add("PAMOpticalFlow", (x + 340, 660), (300, 210), trajectory=motion[0], camera=camera[0], conditions=conditions[0])
+    checked = g.add("PAMHOIConsistency", (x + 340, 920), (300, 300), images=frames[0], conditions=flow["conditions"], min_hands=0.0)
     g.add("PreviewAny", (x + 680, 0), (320, 180), "Measured", source=checked["report"])
     g.add("PreviewImage", (x + 680, 230), (320, 330), "Over the frames", images=checked["plot"])
     g.add("PreviewImage", (x + 680, 610), (320, 390), "Frame by frame", images=checked["annotated"])
     made = g.add("CreateVideo", (x + 1040, 0), (300, 80), images=checked["images"], fps=8.0)
     g.add("SaveVideo", (x + 1040, 130), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/checked")
     g.note(CHECK_NOTE, (x + 1040, 640), (420, 300))
-    g.group("4 Clip, checked", (x - 20, -80), (1500, 1280), "motion")
+    g.group("4 Clip, checked", (x - 20, -80), (1500, 1080), "motion")

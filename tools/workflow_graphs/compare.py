@@ -28,7 +28,7 @@ def compare_clips(info: dict) -> Graph:
     prompt, motion = _scenes(g)
     camera, conditions = condition_stage(g, motion, **SIZE, skin="tan")
     frames = _clips(g, prompt, conditions)
-    flow = g.add("PAMOpticalFlow", (2360, 440), (300, 210), trajectory=motion[0], camera=camera[0], conditions=conditions[0])
+    flow = g.add("PAMOpticalFlow", (1370, 980), (300, 210), trajectory=motion[0], camera=camera[0], conditions=conditions[0])
     _measures(g, frames, conditions, flow)
     return g
 
@@ -61,14 +61,14 @@ def _clips(g: Graph, prompt: Node, conditions: Node) -> Node:
         positive=positive[0], negative=negative[0], vae=video["VAE"], start_image=conditions["preview"], **SIZE, length=17,
     )  # fmt: skip
     model = g.add(
-        "PAMApplyHOIControlCogVideoX", (2360, 700), (300, 280),
+        "PAMApplyHOIControlCogVideoX", (2360, 0), (300, 280),
         model=video["MODEL"], model_patch=video["MODEL_PATCH"], vae=video["VAE"], conditions=conditions[0],
     )  # fmt: skip
-    latent = small_sampler(g, (2360, 0), model, start, prompt["seeds"])
+    latent = small_sampler(g, (2360, 330), model, start, prompt["seeds"])
     g.note(CLIP_NOTE, (2020, 790), (300, 190))
-    g.group("3 Clips", (2000, -80), (680, 1220), "motion")
-    frames = g.add("VAEDecode", (2360, 330), (300, 60), samples=latent[0], vae=video["VAE"])
-    return refined(g, (2360, 440), frames, video, conditions[0], conditions["preview"])
+    g.group("3 Clips", (2000, -80), (680, 1080), "motion")
+    frames = g.add("VAEDecode", (2360, 660), (300, 60), samples=latent[0], vae=video["VAE"])
+    return refined(g, (2360, 770), frames, video, conditions[0], conditions["preview"])
 
 
 def _measures(g: Graph, frames: Node, conditions: Node, flow: Node) -> None:

@@ -160,7 +160,7 @@ def _windows(g: Graph, rendered: Node, mini: Node, words: Node, none: Node) -> N
 
 
 def _chunks(g: Graph, rendered: Node, mini: Node, words: Node, none: Node) -> None:
-    y, vae = 860, mini["VAE"]
+    y, vae = 960, mini["VAE"]
     first = g.add("PAMFitConditions", (1040, y), (300, 190), conditions=rendered[0], length=17, frames="first", fps=0.0, **SMALL)
     start = g.add(
         "PAMCogVideoXFirstFrame", (1040, y + 240), (300, 240),
@@ -178,7 +178,7 @@ def _chunks(g: Graph, rendered: Node, mini: Node, words: Node, none: Node) -> No
         frames = g.add("PAMJoinClips", (x, y + 360), (300, 110), images=frames[0], next_images=chunk[0])
     frames = refined(g, (4100, y), frames, mini, rendered[0], rendered["preview"])
     saved(g, frames, 8.0, (4440, y), "PAM/long_chunks", "49 frames in chunks")
-    g.group("4 Chunks", (1020, y - 80), (3500, 720), "motion")
+    g.group("4 Chunks", (1020, y - 80), (3840, 720), "motion")
 
 
 def wan_vace(info: dict) -> Graph:

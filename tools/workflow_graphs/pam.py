@@ -28,7 +28,7 @@ def mini(info: dict) -> Graph:
     picture = small_picture(g, conditions, PROMPT)
     g.add("PreviewImage", (2360, 920), (300, 240), "First frame", images=picture[0])
     g.note(APPEARANCE_NOTE, (2020, 890), (300, 170))
-    g.group("3 Appearance", (2000, -80), (680, 1260), "appearance")
+    g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
 
     video = g.add("PAMLoadMiniMotion", (2720, 0), (300, 120))
     motion_prompt = g.add("CLIPTextEncode", (2720, 170), (300, 120), "Prompt", clip=video["CLIP"], text=MOTION_PROMPT)
@@ -44,10 +44,10 @@ def mini(info: dict) -> Graph:
     latent = small_sampler(g, (3060, 250), model, start, 42)
     frames = g.add("VAEDecode", (3060, 580), (300, 60), samples=latent[0], vae=video["VAE"])
     frames = refined(g, (3060, 690), frames, video, conditions[0], picture[0])
-    made = g.add("CreateVideo", (3060, 910), (300, 80), images=frames[0], fps=8.0)
-    g.add("SaveVideo", (3400, 0), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
+    made = g.add("CreateVideo", (3400, 0), (300, 80), images=frames[0], fps=8.0)
+    g.add("SaveVideo", (3400, 130), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
     g.note(MOTION_NOTE, (2720, 740), (300, 240))
-    g.group("4 Motion", (2700, -80), (1140, 1130), "motion")
+    g.group("4 Motion", (2700, -80), (1140, 1080), "motion")
     return g
 
 
@@ -72,7 +72,7 @@ def full(info: dict) -> Graph:
     )  # fmt: skip
     picture = g.add("VAEDecode", (2360, 810), (300, 60), samples=sampled[0], vae=vae[0])
     g.add("PreviewImage", (2360, 920), (300, 160), "First frame", images=picture[0])
-    g.group("3 Appearance", (2000, -80), (680, 1180), "appearance")
+    g.group("3 Appearance", (2000, -80), (680, 1080), "appearance")
 
     base = g.add("PAMLoadCogVideoX", (2720, 0), (300, 60), model_name="cogvideox_5b_i2v.safetensors")
     text = g.add("CLIPLoader", (2720, 110), (300, 110), "T5", type="cogvideox", clip_name="t5xxl_fp16.safetensors")
@@ -92,14 +92,14 @@ def full(info: dict) -> Graph:
         "PAMCogVideoXSampling", (3060, 490), (300, 130),
         model=model[0], positive=start[0], negative=start[1], preset="quality (as released)", cfg=6.0,
     )  # fmt: skip
-    noise = g.add("RandomNoise", (3060, 670), (300, 90), noise_seed=42)
+    noise = g.add("RandomNoise", (3400, 0), (300, 90), noise_seed=42)
     latent = g.add(
-        "SamplerCustomAdvanced", (3060, 810), (300, 140),
+        "SamplerCustomAdvanced", (3400, 140), (300, 140),
         noise=noise[0], guider=sampling[0], sampler=sampling[1], sigmas=sampling[2], latent_image=start[2],
     )  # fmt: skip
-    frames = g.add("VAEDecode", (3400, 0), (300, 60), samples=latent[0], vae=video_vae[0])
-    made = g.add("CreateVideo", (3400, 110), (300, 110), images=frames[0], fps=15.0)
-    g.add("SaveVideo", (3400, 270), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
+    frames = g.add("VAEDecode", (3400, 330), (300, 60), samples=latent[0], vae=video_vae[0])
+    made = g.add("CreateVideo", (3400, 440), (300, 110), images=frames[0], fps=15.0)
+    g.add("SaveVideo", (3400, 600), (420, 460), "Save the clip", video=made[0], filename_prefix="PAM/clip")
     g.note(
         "Needs FLUX.1-dev, CogVideoX-5b-I2V and PAM's checkpoints: choose your files in the loaders, the README names the folders. "
         "Steps, samplers, guidance and prompts are PAM's; *CogVideoX Sampling* has faster presets too.",
