@@ -17,9 +17,9 @@ HERE = Path(__file__).parent
 def open_workflow(host, skip_for, tmp_path):
     """``open_workflow(path, nodes2=False) -> dict``: load a workflow into the page.
 
-    The answer holds ``prompt`` and ``workflow`` (what the page exports), ``nodes``, ``missing`` (nodes of unknown class), ``rendered``
-    (nodes drawn as elements), ``boxes`` and ``groups`` (titles and where they lie) and ``errors`` of the console. A screenshot is written
-    to ``.pam/screenshots``.
+    The answer holds ``prompt`` and ``workflow`` (what the page exports), ``nodes`` and ``groups`` with the ``box`` each is drawn in,
+    ``missing`` (nodes of unknown class), ``rendered`` (nodes drawn as elements) and ``errors`` of the console. A screenshot is written to
+    ``.pam/screenshots``.
     """
     chromium, node, modules = find_chromium(), shutil.which("node"), BROWSER / "node_modules"
     lacking = [name for name, there in (("Chromium", chromium), ("Node.js", node), ("playwright-core", modules.is_dir())) if not there]

@@ -54,18 +54,18 @@ try {
 
   const found = await page.evaluate(async () => {
     const { output, workflow } = await window.app.graphToPrompt();
-    const nodes = window.app.graph.nodes.map((node) => ({ id: node.id, type: node.type }));
     const known = window.LiteGraph.registered_node_types;
     const canvas = window.app.canvas;
-    const boxes = window.app.graph.nodes.map((node) => { // as drawn, title included, in pixels of the graph
+    const box = (node) => { // as drawn, title included, in pixels of the graph
       const drawn = document.querySelector(`[data-node-id="${node.id}"]`)?.getBoundingClientRect();
-      if (!drawn) return { title: node.title, box: [...node.getBounding()] };
+      if (!drawn) return [...node.getBounding()];
       const corner = canvas.convertEventToCanvasOffset({ clientX: drawn.x, clientY: drawn.y });
-      return { title: node.title, box: [...corner, drawn.width / canvas.ds.scale, drawn.height / canvas.ds.scale] };
-    });
+      return [...corner, drawn.width / canvas.ds.scale, drawn.height / canvas.ds.scale];
+    };
+    const nodes = window.app.graph.nodes.map((node) => ({ id: node.id, type: node.type, title: node.title, box: box(node) }));
     const groups = window.app.graph.groups.map((group) => ({ title: group.title, box: [...group.pos, ...group.size] }));
     return {
-      prompt: output, workflow, nodes, boxes, groups, missing: nodes.filter((node) => !(node.type in known)),
+      prompt: output, workflow, nodes, groups, missing: nodes.filter((node) => !(node.type in known)),
       rendered: document.querySelectorAll("[data-node-id]").length, // Nodes 2.0 draws nodes as elements, classic on the canvas
     };
   });

@@ -29,6 +29,10 @@ def overlap(one: list[float], two: list[float]) -> bool:
     return all(min(one[i] + one[i + 2], two[i] + two[i + 2]) - max(one[i], two[i]) > 1 for i in (0, 1))
 
 
+def overlapping(drawn: list[dict]) -> list[tuple[str, str]]:
+    return [(a["title"], b["title"]) for a, b in itertools.combinations(drawn, 2) if overlap(a["box"], b["box"])]
+
+
 def within(inner: list[float], outer: list[float]) -> bool:
     return all(inner[i] >= outer[i] - 1 and inner[i] + inner[i + 2] <= outer[i] + outer[i + 2] + 1 for i in (0, 1))
 
@@ -42,10 +46,8 @@ def test_shipped_workflow_opens(path, nodes2, open_workflow, client):
     assert (page["rendered"] > 0) == nodes2
     ours = [error for error in page["errors"] if "pam_hoi" in error["url"] + error["text"] or "Uncaught" in error["text"]]
     assert ours == []
-    boxes, groups = page["boxes"], page["groups"]
-    assert [(a["title"], b["title"]) for a, b in itertools.combinations(boxes, 2) if overlap(a["box"], b["box"])] == []
-    assert [(a["title"], b["title"]) for a, b in itertools.combinations(groups, 2) if overlap(a["box"], b["box"])] == []
-    assert [node["title"] for node in boxes if not any(within(node["box"], group["box"]) for group in groups)] == []
+    assert overlapping(page["nodes"]) == [] and overlapping(page["groups"]) == []
+    assert [node["title"] for node in page["nodes"] if not any(within(node["box"], group["box"]) for group in page["groups"])] == []
     info = client.object_info()
     assert comparable(page["prompt"], info) == comparable(convert(json.loads(path.read_text()), info), info)
 

@@ -99,9 +99,19 @@ def declared(groups: dict) -> Iterator[tuple[str, list]]:
         yield from groups.get(group, {}).items()
 
 
+def options_of(spec: list) -> dict:
+    """What an input's description says beside its type."""
+    return spec[1] if len(spec) > 1 else {}
+
+
+def is_widget(spec: list) -> bool:
+    """True if the page shows the input as a value to edit; dynamic combos, which grow inputs of their own, are not counted."""
+    return not options_of(spec).get("forceInput") and (isinstance(spec[0], list) or spec[0] in SIMPLE_WIDGETS)
+
+
 def take(name: str, spec: list, values: Iterator, inputs: dict, on_widget: set[str]) -> None:
     """Take the saved value of one input off ``values``, and of the frontend-only widget behind it."""
-    options = spec[1] if len(spec) > 1 else {}
+    options = options_of(spec)
     kind = options.get("widgetType", spec[0])
     if kind == "LOAD_3D":
         raise Unconvertible("Load 3D draws its pictures in the page, so only the page can queue it.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .convert import MUTED, declared, default, has_control
-from .layout import is_widget, settle
+from .convert import MUTED, declared, default, has_control, is_widget, options_of
+from .layout import settle
 
 COLORS = {"pose": "#3f789e", "conditions": "#8a5a9e", "appearance": "#88A868", "motion": "#b58b3a", "data": "#777777"}
 
@@ -51,7 +51,7 @@ class Graph:
             if isinstance(value, tuple) or not is_widget(spec):
                 self._socket(data, name, spec, value)
             if is_widget(spec):
-                options = spec[1] if len(spec) > 1 else {}
+                options = options_of(spec)
                 data["widgets_values"].append(default(spec[0], options) if value is None or isinstance(value, tuple) else value)
                 if has_control(name, spec[0], options):
                     data["widgets_values"].append(values.get("control_after_generate", "fixed"))

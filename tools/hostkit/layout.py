@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from .convert import SIMPLE_WIDGETS, declared, has_control
+from .convert import declared, has_control, is_widget, options_of
 
 TITLE, GAP, PADDING = 30, 20, 20
 
 
-def is_widget(spec: list) -> bool:
-    """True if the page shows the input as a value to edit."""
-    options = spec[1] if len(spec) > 1 else {}
-    return not options.get("forceInput") and (isinstance(spec[0], list) or spec[0] in SIMPLE_WIDGETS)
-
-
 def height(info: dict) -> int:
     """Pixels a node takes below its title, on the canvas or as an element (Nodes 2.0), whichever is more. As measured in the page."""
-    inputs = [(name, spec, spec[1] if len(spec) > 1 else {}) for name, spec in declared(info["input"])]
-    widgets = [(name, spec[0], options) for name, spec, options in inputs if is_widget(spec)]
+    inputs = list(declared(info["input"]))
+    widgets = [(name, spec[0], options_of(spec)) for name, spec in inputs if is_widget(spec)]
     sockets = max(len(inputs) - len(widgets), len(info["output"]))
-    classic, element = 20 * sockets + 14, 20 * sockets + 62
+    classic, element = 20 * sockets + 14, 20 * sockets + 62  # an element has a badge and a footer
     for name, kind, options in widgets:
-        rows, text = 1 + has_control(name, kind, options), bool(options.get("multiline"))
+        rows, text = 1 + has_control(name, kind, options), options.get("multiline")
         classic += 54 if text else 24 * rows
         if not options.get("advanced"):
             element += 68 if text else 28 * rows
